@@ -1,0 +1,1 @@
+../../halsted/__init__.py

@@ -1,0 +1,1 @@
+../../halsted/__main__.py

@@ -1,0 +1,1 @@
+../../halsted/cli.py

@@ -1,0 +1,1 @@
+../../halsted/registration.py
