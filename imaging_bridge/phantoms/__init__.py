@@ -1,0 +1,6 @@
+"""Patients made by seeded programs, with ground truth."""
+
+from halsted.imaging_bridge.phantoms.anatomy import ThoraxAbdomen
+from halsted.imaging_bridge.phantoms.thorax_abdomen import build, phantom, sample_anatomy
+
+__all__ = ["ThoraxAbdomen", "build", "phantom", "sample_anatomy"]
