@@ -1,0 +1,165 @@
+"""Arm and patient in one simulated place. The one file that owns a PyBullet client."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from halsted.robot.arm import Arm
+from halsted.robot.needle import NeedleContact
+
+RATE_HZ = 240.0
+"""Rate of PyBullet's steps, at which its defaults were tuned."""
+
+_POSITION_GAIN = 0.3
+"""Share of a joint's error that a motor removes in one step; 0.1, PyBullet's own, lags."""
+
+_NEAR_SKIN_M = 0.03
+"""Contact is followed only where the tip can reach the skin within one control step."""
+
+
+def import_bullet() -> Any:
+    """The pybullet module, imported without its greeting on standard output.
+
+    The greeting is printed by C code and would stand before a command's JSON.
+    """
+    if "pybullet" not in sys.modules:
+        libc = ctypes.CDLL(None)
+        kept = os.dup(1)
+        os.dup2(2, 1)
+        try:
+            importlib.import_module("pybullet")
+            libc.fflush(None)
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+    return importlib.import_module("pybullet")
+
+
+class World:
+    """A rigid PyBullet world with one needle-carrying arm; anatomy enters as distance fields.
+
+    The arm is loaded once. `reset` restores it; nothing is added or removed afterwards, so that
+    memory stays flat and the same commands give the same trajectory bit for bit. Every call names
+    this world's own client, so that any number of worlds live in one process.
+
+    Attributes:
+        arm: The arm.
+        substeps: PyBullet steps a control step; 8 at 240 Hz make 30 Hz control.
+        joints: (n,) measured joint angles, rad.
+    """
+
+    def __init__(self, arm: Arm, substeps: int = 8) -> None:
+        """Start a PyBullet client without a window and load the arm into it."""
+        pybullet = import_bullet()
+        self.arm = arm
+        self.substeps = substeps
+        self._bullet: Any = pybullet
+        self._client: int | None = pybullet.connect(pybullet.DIRECT)
+        pybullet.setPhysicsEngineParameter(
+            fixedTimeStep=1.0 / RATE_HZ,
+            deterministicOverlappingPairs=1,
+            physicsClientId=self._client,
+        )
+        pybullet.setGravity(0.0, 0.0, -9.81, physicsClientId=self._client)
+        # Self-collision is off unless asked for by a flag.
+        self._body: int = pybullet.loadURDF(
+            str(arm.urdf(visual=False)), useFixedBase=True, physicsClientId=self._client
+        )
+        infos = [
+            pybullet.getJointInfo(self._body, number, physicsClientId=self._client)
+            for number in range(pybullet.getNumJoints(self._body, physicsClientId=self._client))
+        ]
+        numbers = {info[1].decode(): info[0] for info in infos}
+        self._movable = [numbers[name] for name in arm.chain.names]
+        self._needle_link: int = numbers["needle_mount"]
+        self._max_force = [infos[number][10] for number in self._movable]
+        self._gains = [_POSITION_GAIN] * len(self._movable)
+        self.joints: NDArray[np.float64] = np.array(arm.home)
+        self._saved: int = pybullet.saveState(physicsClientId=self._client)
+
+    @property
+    def control_period_s(self) -> float:
+        """Simulated time of one control step, s."""
+        return self.substeps / RATE_HZ
+
+    def reset(self, joints: NDArray[np.float64]) -> None:
+        """Bring the arm to rest at joint angles (n,), rad, in the state it was loaded in."""
+        bullet, client = self._bullet, self._client
+        bullet.restoreState(stateId=self._saved, physicsClientId=client)
+        for number, angle in zip(self._movable, joints, strict=True):
+            bullet.resetJointState(self._body, number, angle, 0.0, physicsClientId=client)
+        # Motors are no part of a saved state.
+        self._command(joints)
+        self.joints[:] = joints
+
+    def step(self, target: NDArray[np.float64], contact: NeedleContact) -> None:
+        """Drive the joints towards target angles (n,), rad, for one control step.
+
+        The tissue's force acts on the needle at its tip, sub-step by sub-step.
+        """
+        bullet, client = self._bullet, self._client
+        self._command(target)
+        contact.begin_step()
+        if contact.distances[0] > _NEAR_SKIN_M:
+            for _ in range(self.substeps):
+                bullet.stepSimulation(physicsClientId=client)
+            self._measure()
+            contact.update(self.joints, self.control_period_s)
+            return
+        for _ in range(self.substeps):
+            if contact.force != 0.0:
+                bullet.applyExternalForce(
+                    self._body,
+                    self._needle_link,
+                    (-contact.force * contact.direction).tolist(),
+                    contact.tip.tolist(),
+                    bullet.WORLD_FRAME,
+                    physicsClientId=client,
+                )
+            bullet.stepSimulation(physicsClientId=client)
+            self._measure()
+            contact.update(self.joints, 1.0 / RATE_HZ)
+
+    def body_count(self) -> int:
+        """Number of bodies in the world."""
+        return int(self._bullet.getNumBodies(physicsClientId=self._client))
+
+    def tip_by_bullet(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Position (3,), m, and direction (3,) of the needle as PyBullet itself computes them."""
+        state = self._bullet.getLinkState(
+            self._body, self._needle_link, computeForwardKinematics=1, physicsClientId=self._client
+        )
+        rotation = np.array(self._bullet.getMatrixFromQuaternion(state[5])).reshape(3, 3)
+        direction = rotation[:, 2]
+        return np.array(state[4]) + direction * self.arm.description.needle_length_m, direction
+
+    def close(self) -> None:
+        """End the client; safe to call twice."""
+        if self._client is not None:
+            self._bullet.disconnect(physicsClientId=self._client)
+            self._client = None
+
+    def _command(self, target: NDArray[np.float64]) -> None:
+        self._bullet.setJointMotorControlArray(
+            self._body,
+            self._movable,
+            self._bullet.POSITION_CONTROL,
+            targetPositions=target.tolist(),
+            forces=self._max_force,
+            positionGains=self._gains,
+            physicsClientId=self._client,
+        )
+
+    def _measure(self) -> None:
+        states = self._bullet.getJointStates(
+            self._body, self._movable, physicsClientId=self._client
+        )
+        for number, state in enumerate(states):
+            self.joints[number] = state[0]
