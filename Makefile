@@ -5,7 +5,7 @@
 # make clean    remove whatever make made
 #
 # make demo takes SCAN=, LABELS=, NAMES= (the labels' naming scheme), ORGAN= and STEPS=.
-# make test takes PYTEST_ARGS=, for example PYTEST_ARGS="-n 2" or PYTEST_ARGS=tests/robot.
+# make test takes PYTEST_ARGS= in place of "-n 2" (two processes), for example PYTEST_ARGS=tests/robot.
 
 .DELETE_ON_ERROR:
 .PHONY: demo test lint docs clean
@@ -18,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The constraints pin torch too: left free, pip may take a build with gigabytes of GPU libraries.
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install -q -c constraints.txt
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n 2
 
 demo: $(VENV)/.all
 	$(BIN)/halsted demo \

@@ -1,0 +1,1 @@
+"""Gymnasium environments and the physiology they stand on."""

@@ -1,0 +1,1 @@
+"""Arms, kinematics, the simulated world, and tissue as a needle feels it."""

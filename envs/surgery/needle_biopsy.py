@@ -59,19 +59,20 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
     ## Action Space
     `Box(-1, 1, (5,), float32)`, a Cartesian step of the needle each control period (30 Hz). Lateral
     motion and tilt act outside the skin only: once the needle is in, it advances or retracts, and
-    to choose another entry it must be drawn back out. A step out of reach is not taken.
+    to choose another entry it must be drawn back out. A step out of reach is not taken,
+    nor an advance against more force than `force_limit_n`.
 
-    {action_table}
+    Its entries are `NEEDLE_COMMAND` of `halsted.robot.specification`.
 
     ## Observation Space
     `Box` of float32. The workspace frame has the world's axes (x to the patient's left, y to the
     head, z up) and its origin at the isocentre.
 
-    {observation_table}
+    Its entries are `NEEDLE_STATE_AND_TARGET` of `halsted.robot.specification`.
 
     ## Rewards
     1 for each centimetre that the tip gains on the lesion's centre, 10 on success, -0.05 a step,
-    and -`harm_price` for each unit of cost.
+    and -`harm_price` for each unit of cost. `info["task_reward"]` holds it in every form.
 
     ## Costs
     `info["cost"]` is the sum of `info["costs"]`: a step with the tip in a `vessel` or in `bone`,
@@ -175,6 +176,8 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
             )
         distance_before, pleura_before = self._distance, self._pleura
         command = np.clip(action, -1.0, 1.0) * self._command_scale
+        if self.contact.force > self.limits.force_limit_n:
+            command[4] = min(command[4], 0.0)  # an arm's force guard: it pushes no further
         self._guide.move(command, self.contact.is_inserted)
         self._world.step(self._guide.joints, self.contact)
         self._steps += 1
@@ -185,8 +188,11 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         costs = harm(vessel, bone, risk, force, pleura_before, self._pleura, self.limits)
         succeeded = bool(success(np.float64(self._distance), self.limits))
         info = self._info(costs, succeeded)
+        info["task_reward"] = float(
+            dense_reward(distance_before, self._distance, info["cost"], self.limits)
+        )
         observation = self._observe()
-        reward = self._reward(observation, distance_before, info)
+        reward = self._reward(observation, info)
         return observation, reward, succeeded, self._steps >= self.horizon, info
 
     def render(self) -> NDArray[np.uint8] | None:
@@ -215,7 +221,7 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         return self._target_at_rest + self.contact.shift
 
     @property
-    def start_pose(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def commanded_pose(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Commanded tip (3,), world m, and tilt (2,), rad, at this moment."""
         return self._guide.tip, self._guide.tilt
 
@@ -303,8 +309,9 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
             "force_n": self.contact.force,
         }
 
-    def _reward(self, observation: Any, distance_before: float, info: dict[str, Any]) -> float:
-        return float(dense_reward(distance_before, self._distance, info["cost"], self.limits))
+    def _reward(self, observation: Any, info: dict[str, Any]) -> float:
+        reward: float = info["task_reward"]
+        return reward
 
     def _observe(self) -> Any:
         return self._vector(np.concatenate([self._state(), self._target()]))
@@ -359,7 +366,7 @@ class NeedleBiopsyGoalEnv(NeedleBiopsyEnv):
     `Dict` of float32: `observation` as below; `achieved_goal` (3,), the tip, and `desired_goal`
     (3,), the perceived centre of the lesion, both in the workspace frame and in units of 0.15 m.
 
-    {observation_table}
+    The entries of `observation` are `NEEDLE_STATE` of `halsted.robot.specification`.
 
     ## Rewards
     -1 for each step whose achieved goal is farther than `tolerance_mm` from the desired one, less
@@ -424,7 +431,7 @@ class NeedleBiopsyGoalEnv(NeedleBiopsyEnv):
             "desired_goal": _goal(self._target_seen + self.contact.shift),
         }
 
-    def _reward(self, observation: Any, distance_before: float, info: dict[str, Any]) -> float:
+    def _reward(self, observation: Any, info: dict[str, Any]) -> float:
         return float(
             self.compute_reward(observation["achieved_goal"], observation["desired_goal"], info)
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from halsted.imaging_bridge.phantoms.grids import Axes, refine
+from halsted.imaging_bridge.phantoms.grids import refine
 from halsted.imaging_bridge.phantoms.shapes import Array, Bounds, Shape, Union
 from halsted.imaging_bridge.phantoms.waves import Waves
 
@@ -68,7 +68,7 @@ class Canvas:
 
     def __init__(
         self,
-        axes: Axes,
+        axes: Sequence[Array],
         spacing_mm: float,
         waves: Waves,
         values: dict[str, int],

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from halsted.imaging_bridge.phantoms.shapes import Array
 
-Axes = tuple[Array, Array, Array]
+Coordinates = NDArray[np.number[Any]]
 
 
-def refine(values: Array, coarse: Axes, fine: Axes) -> Array:
+def refine(values: Array, coarse: Sequence[Coordinates], fine: Sequence[Coordinates]) -> Array:
     """Trilinear interpolation of `values` (z, y, x) from one grid to a finer one in the same box.
 
     Args:

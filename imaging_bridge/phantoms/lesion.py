@@ -58,7 +58,7 @@ class Lump:
 
     def _radius(self, ux: Array, uy: Array, uz: Array) -> Array:
         factor = 1.0 + self._bumps(ux, uy, uz)
-        return factor * (self.radius / self._mean_cube() ** (1.0 / 3.0))
+        return np.asarray(factor * (self.radius / self._mean_cube() ** (1.0 / 3.0)))
 
     def _bumps(self, ux: Array, uy: Array, uz: Array) -> Array:
         total = np.zeros_like(ux)
@@ -145,7 +145,7 @@ def _reachable(
     shape = lines.shape[:2]
     bent = np.stack(waves.displace(*lines.reshape(-1, 3).T), axis=1)
     outside = skin.shape.distance(*bent.T).reshape(shape) > 0.0
-    open_ = outside.any(axis=1)
+    open_ = np.asarray(outside.any(axis=1))
     passed = ~np.maximum.accumulate(outside, axis=1)
     for part in parts:
         if part.name == "body" or part.name in hosts:
@@ -161,10 +161,11 @@ def _reachable(
 def _cone() -> NDArray[np.float64]:
     """Unit vectors (n, 3) towards the front, evenly within the cone of approach."""
     around = sphere_directions(320)
-    return around[around @ np.array([0.0, -1.0, 0.0]) > math.cos(math.radians(CONE_DEG - 2.0))]
+    steep = -around[:, 1] > math.cos(math.radians(CONE_DEG - 2.0))
+    return np.asarray(around[steep])
 
 
-def _distance(part: Part, points: NDArray[np.float64], within: float) -> NDArray[np.float64]:
+def _distance(part: Part, points: Array, within: float) -> Array:
     """Signed distance, mm, of points (n, 3) to a part; of those beyond `within`, only that."""
     found = np.full(len(points), within + 1.0)
     for piece in pieces(part.shape):

@@ -170,7 +170,7 @@ def _draw_placement(rng: np.random.Generator) -> Placement:
 
 
 def _draw_lesion(rng: np.random.Generator, body: Body, organ: str) -> Lesion:
-    frame, radius = Frame(body), rng.uniform(6.0, 15.0)
+    frame, radius = Frame(body), rng.uniform(8.0, 15.0)
     host_hu = hu("liver") - rng.uniform(30.0, 50.0) if organ == "liver" else hu("lung_lesion")
     box = _lesion_box(frame, organ)
     centre = place(rng, list(_parts(frame)), _HOSTS[organ], _waves(body), box, radius)
@@ -229,4 +229,5 @@ def _grid(
 
 def _centres(low: float, high: float, spacing: float) -> NDArray[np.float64]:
     """Whole multiples of the spacing that cover a span."""
-    return np.arange(math.floor(low / spacing), math.ceil(high / spacing) + 1) * spacing
+    first, last = math.floor(low / spacing), math.ceil(high / spacing)
+    return np.arange(first, last + 1, dtype=np.float64) * spacing

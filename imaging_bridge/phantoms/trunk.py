@@ -49,6 +49,7 @@ class Dome:
         right, left: Centre x and y of each dome, mm, and its height over the middle, mm.
         recess: How far the diaphragm falls from middle to flank, mm.
         tilt: How much further it falls at the back, and less at the front, mm.
+        spread: How wide the domes are, mm.
     """
 
     trunk: Section

@@ -12,7 +12,7 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from halsted.imaging_bridge.volume import Grid
 
@@ -23,7 +23,7 @@ AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 def value_at(point: NDArray[Any]) -> NDArray[np.float64]:
     """The value, a whole number, that every synthetic scan has at an LPS point in mm."""
     linear = np.asarray(point, dtype=np.float64) @ np.array([3.0, -5.0, 7.0]) + 40.0
-    return np.round(linear)
+    return np.asarray(np.round(linear))
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ def _image(written: Written, number: int, modality: str) -> FileDataset:
 
 def _file(sop_class: str, modality: str) -> FileDataset:
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = sop_class
+    meta.MediaStorageSOPClassUID = UID(sop_class)
     meta.MediaStorageSOPInstanceUID = generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.SOPClassUID = sop_class
+    dataset.SOPClassUID = UID(sop_class)
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     dataset.Modality = modality
     return dataset

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from halsted.imaging_bridge import OutputError
@@ -15,8 +17,8 @@ def test_text_is_written_into_new_folders(tmp_path):
 
 
 def test_writer_sees_the_suffix_of_the_final_name(tmp_path):
-    seen = []
-    write_whole(tmp_path / "scan.nii.gz", lambda path: (seen.append(path), path.touch()))
+    seen: list[Path] = []
+    write_whole(tmp_path / "scan.nii.gz", seen.append)
     assert seen[0].name.endswith(".nii.gz")
     assert seen[0].parent == tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["scan.nii.gz"]

@@ -117,6 +117,11 @@ def test_wrong_suffix_is_refused(tmp_path):
     _refused(_write(tmp_path / "ct.tif", _scan().astype(np.uint8)), ScanError, "suffix", ".nii.gz")
 
 
+def test_dicom_under_the_suffix_of_an_image_file_is_refused(tmp_path, write_series):
+    slice_file = write_series(tmp_path / "dicom").files()[0]
+    _refused(slice_file.rename(tmp_path / "ct.mha"), ScanError, "another format")
+
+
 def test_missing_file_is_refused(tmp_path):
     _refused(tmp_path / "none.nii.gz", ScanError, "no file", "none.nii.gz")
 

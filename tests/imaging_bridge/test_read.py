@@ -12,6 +12,11 @@ import SimpleITK as sitk
 from halsted.imaging_bridge import GeometryError, ScanError, read_patient, read_scan
 
 
+def _labels_of(patient):
+    assert patient.labels is not None
+    return patient.labels
+
+
 def _square(written, number, low, high):
     """A square contour in slice `number`, its corners between voxel centres, LPS mm."""
     corners = [(low, low), (low, high), (high, high), (high, low)]
@@ -55,7 +60,7 @@ def test_structure_set_in_the_folder_becomes_the_labels(tmp_path, write_series, 
     assert list(patient.images) == ["ct"]
     expected = np.zeros(written.shape, np.uint8)
     expected[3, 2:6, 2:6] = 1
-    np.testing.assert_array_equal(patient.labels.voxels, expected)
+    np.testing.assert_array_equal(_labels_of(patient).voxels, expected)
     assert not patient.facts
 
 
@@ -71,19 +76,19 @@ def test_labels_given_win_over_those_in_the_folder(tmp_path, write_series, write
     inside = {"Liver": [_square(written, 3, 2, 6)]}
     write_rtstruct(tmp_path / "scan" / "rs.dcm", inside)
     other = write_rtstruct(tmp_path / "other.dcm", {"Tumour": [_square(written, 1, 4, 7)]})
-    assert list(read_patient(tmp_path / "scan", other).labels.names) == ["Tumour"]
+    assert list(_labels_of(read_patient(tmp_path / "scan", other)).names) == ["Tumour"]
     path = _as_file(
         read_scan(tmp_path / "scan"), tmp_path / "seg.nii.gz", _some_labels(written.shape)
     )
     patient = read_patient(tmp_path / "scan", path, "totalsegmentator-v2")
-    assert dict(patient.labels.names) == {"liver": 5}
+    assert dict(_labels_of(patient).names) == {"liver": 5}
 
 
 def test_structure_set_on_an_image_file(tmp_path, write_series, write_rtstruct):
     written = write_series(tmp_path / "scan")
     path = _as_file(read_scan(tmp_path / "scan"), tmp_path / "ct.nii.gz")
     drawn = write_rtstruct(tmp_path / "rs.dcm", {"Liver": [_square(written, 3, 2, 6)]})
-    assert read_patient(path, drawn).labels.mask("Liver").sum() == 16
+    assert _labels_of(read_patient(path, drawn)).mask("Liver").sum() == 16
 
 
 def test_two_structure_sets_have_to_be_chosen_from(tmp_path, write_series, write_rtstruct):
@@ -92,7 +97,7 @@ def test_two_structure_sets_have_to_be_chosen_from(tmp_path, write_series, write
         write_rtstruct(tmp_path / name, {"Liver": []})
     with pytest.raises(ScanError, match=r"2 structure sets \(a\.dcm, b\.dcm\).*labels=PATH"):
         read_patient(tmp_path)
-    assert read_patient(tmp_path, tmp_path / "b.dcm").labels.names == {"Liver": 1}
+    assert _labels_of(read_patient(tmp_path, tmp_path / "b.dcm")).names == {"Liver": 1}
 
 
 def test_structure_set_of_another_frame_is_refused(tmp_path, write_series, write_rtstruct):
@@ -168,14 +173,14 @@ def test_importing_the_storey_loads_no_imaging_library():
 
 def test_real_patient(data_folder):
     patient = read_patient(data_folder / "lung_nodule" / "4D-Lung_113")
-    assert patient.labels.volumes_ml["Tumor_c40"] == pytest.approx(67.6, rel=0.01)
-    tumour = patient.image.voxels[patient.labels.mask("Tumor_c40")]
+    assert _labels_of(patient).volumes_ml["Tumor_c40"] == pytest.approx(67.6, rel=0.01)
+    tumour = patient.image.voxels[_labels_of(patient).mask("Tumor_c40")]
     assert -200 < np.median(tumour) < 200  # HU of soft tissue amid lung
 
 
 def test_real_labels_of_another_scan(data_folder):
     folder = data_folder / "abdomen_organs"
     labels = folder / "example_seg.nii.gz"
-    assert read_patient(folder / "example_ct_sm.nii.gz", labels).labels.volumes_ml["liver"] > 0
+    assert _labels_of(read_patient(folder / "example_ct_sm.nii.gz", labels)).volumes_ml["liver"] > 0
     with pytest.raises(GeometryError, match=r"example_seg\.nii\.gz .*example_ct\.nii\.gz"):
         read_patient(folder / "example_ct.nii.gz", labels)

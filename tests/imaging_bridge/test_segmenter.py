@@ -23,7 +23,7 @@ def truth():
     affine[:3, 3] = (-30.0, -25.0, 10.0)
     voxels = np.zeros((30, 50, 60), np.uint8)
     grid = LabelMap(voxels, affine)
-    points = grid.to_patient(np.stack(np.indices(voxels.shape), axis=-1))
+    points = grid.to_patient(np.moveaxis(np.indices(voxels.shape), 0, -1))
     ball = np.linalg.norm(points - (0.0, 0.0, 40.0), axis=-1) < 12.0
     return LabelMap(ball.astype(np.uint8), affine, {"tumour": 1}, "manual")
 

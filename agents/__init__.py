@@ -1,0 +1,1 @@
+"""Whoever perceives and acts: policies, training, evaluation and reports."""

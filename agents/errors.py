@@ -1,0 +1,7 @@
+"""Errors of agents."""
+
+from halsted.imaging_bridge import HalstedError
+
+
+class PolicyError(HalstedError):
+    """A policy that does not exist, cannot be read, or was made for something else."""

@@ -1,0 +1,1 @@
+"""Experts: scripted policies that use privileged state."""

@@ -1,0 +1,82 @@
+"""Trained policies on disk: a folder with the network and a card that tells where it belongs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from halsted.agents.errors import PolicyError
+from halsted.scenarios.schema import Scenario
+
+NETWORK = "policy.zip"
+CARD = "policy.json"
+
+
+class TrainedPolicy:
+    """A stable-baselines3 policy, acting without exploration."""
+
+    def __init__(self, model: Any, name: str, environment: str) -> None:
+        """Wrap a loaded model; see `load_trained`."""
+        self.name = name
+        self.environment: str | None = environment
+        self._model = model
+
+    def reset(self, env: gym.Env[Any, Any], seed: int) -> None:
+        """Nothing is kept between episodes."""
+
+    def act(self, observation: Any) -> NDArray[np.float32]:
+        """The network's action."""
+        action, _ = self._model.predict(observation, deterministic=True)
+        return np.asarray(action, dtype=np.float32)
+
+
+def load_trained(folder: Path, scenario: Scenario) -> TrainedPolicy:
+    """The policy that `training.train` wrote into a folder.
+
+    Raises:
+        PolicyError: the folder holds none, it is damaged, or it was trained for another scenario.
+    """
+    card = _read_card(folder)
+    if card["scenario"] != scenario.name:
+        raise PolicyError(
+            f"the policy in {folder} was trained for the scenario {card['scenario']!r}, not "
+            f"{scenario.name!r}; evaluate it there or train another"
+        )
+    import torch
+    from stable_baselines3 import PPO, SAC
+
+    torch.set_num_threads(1)
+    learner = {"sac-her": SAC, "ppo": PPO}[card["algorithm"]]
+    try:
+        # Models hold code; only networks and spaces are wanted from a file that may be anyone's.
+        model = learner.load(folder / NETWORK, device="cpu", custom_objects=_untrusted_fields())
+    except Exception as error:  # stable-baselines3 raises whatever zipfile and torch raise
+        raise PolicyError(
+            f"the network in {folder / NETWORK} cannot be read ({type(error).__name__}); train "
+            "it again"
+        ) from error
+    return TrainedPolicy(model, f"{card['algorithm']} {card['steps']} steps", card["environment"])
+
+
+def _untrusted_fields() -> dict[str, Any]:
+    """Fields of a saved model that are not needed to act."""
+    return {"lr_schedule": lambda _: 0.0, "clip_range": lambda _: 0.0, "replay_buffer_class": None}
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    try:
+        card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        known = {"sac-her", "ppo"}
+        if card["algorithm"] not in known or not (folder / NETWORK).is_file():
+            raise KeyError("algorithm")
+        return {key: card[key] for key in ("scenario", "algorithm", "steps", "environment")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PolicyError(
+            f"{folder} holds no trained policy ({CARD} and {NETWORK}); give the folder that "
+            "'halsted train' wrote"
+        ) from error

@@ -1,0 +1,1 @@
+"""What is posed: scenario files, their schema and their catalogue."""
