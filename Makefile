@@ -4,7 +4,7 @@
 # make docs     API pages, from the docstrings, into build/docs
 # make clean    remove whatever make made
 #
-# make demo takes SCAN=, LABELS=, NAMES= (the labels' naming scheme), ORGAN= and STEPS=.
+# make demo takes SCAN=, LABELS=, NAMES= (the labels' naming scheme), ORGAN=, LESION= and STEPS=.
 # make test takes PYTEST_ARGS= in place of "-n 2" (two processes), for example PYTEST_ARGS=tests/robot.
 
 .DELETE_ON_ERROR:
@@ -24,8 +24,9 @@ demo: $(VENV)/.all
 	$(BIN)/halsted demo \
 		$(if $(SCAN),--scan "$(SCAN)") \
 		$(if $(LABELS),--labels "$(LABELS)") \
-		$(if $(NAMES),--names "$(NAMES)") \
+		$(if $(NAMES),--label-names "$(NAMES)") \
 		$(if $(ORGAN),--organ "$(ORGAN)") \
+		$(if $(LESION),--lesion "$(LESION)") \
 		$(if $(STEPS),--steps "$(STEPS)") \
 		--out runs/demo
 

@@ -53,7 +53,6 @@ def load_trained(folder: Path, scenario: Scenario) -> TrainedPolicy:
     torch.set_num_threads(1)
     learner = {"sac-her": SAC, "ppo": PPO}[card["algorithm"]]
     try:
-        # Models hold code; only networks and spaces are wanted from a file that may be anyone's.
         model = learner.load(folder / NETWORK, device="cpu", custom_objects=_untrusted_fields())
     except Exception as error:  # stable-baselines3 raises whatever zipfile and torch raise
         raise PolicyError(
@@ -65,7 +64,13 @@ def load_trained(folder: Path, scenario: Scenario) -> TrainedPolicy:
 
 def _untrusted_fields() -> dict[str, Any]:
     """Fields of a saved model that are not needed to act."""
-    return {"lr_schedule": lambda _: 0.0, "clip_range": lambda _: 0.0, "replay_buffer_class": None}
+    return {
+        "lr_schedule": lambda _: 0.0,
+        "clip_range": lambda _: 0.0,
+        "replay_buffer_class": None,
+        "replay_buffer_kwargs": {},
+        "buffer_size": 1,
+    }
 
 
 def _read_card(folder: Path) -> dict[str, Any]:

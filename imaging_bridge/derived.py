@@ -20,6 +20,8 @@ _LUNG_MIN_ML = 200.0
 # Above contrast-filled vessels and calcified cartilage, below cancellous rib and vertebra.
 _BONE_ABOVE_HU = 250.0
 _BONE_MIN_ML = 0.5
+_MEDIASTINUM_OPENING_MM = 6.0
+_MEDIASTINUM_MIN_ML = 100.0
 
 
 def body_mask(image: Volume) -> NDArray[np.bool_]:
@@ -37,7 +39,7 @@ def body_mask(image: Volume) -> NDArray[np.bool_]:
         )
     dense = sitk.GetImageFromArray((image.voxels > _BODY_ABOVE_HU).astype(np.uint8))
     # The opening parts the body from the couch, which touches it along a thin line.
-    opened = sitk.BinaryMorphologicalOpening(dense, _radius(image, 3.0))
+    opened = sitk.GrayscaleMorphologicalOpening(dense, _radius(image, 3.0), sitk.sitkBox)
     largest = sitk.RelabelComponent(sitk.ConnectedComponent(opened)) == 1
     filled = [sitk.BinaryFillhole(largest[:, :, z]) for z in range(largest.GetDepth())]
     mask = np.stack([sitk.GetArrayFromImage(plane) for plane in filled]).astype(bool)
@@ -54,8 +56,8 @@ def lung_mask(image: Volume, body: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
     air = body & (image.voxels < _LUNG_BELOW_HU)
     lungs = _large_parts(air, image, _LUNG_MIN_ML)
-    closed = sitk.BinaryMorphologicalClosing(
-        sitk.GetImageFromArray(lungs.astype(np.uint8)), _radius(image, 4.0)
+    closed = sitk.GrayscaleMorphologicalClosing(
+        sitk.GetImageFromArray(lungs.astype(np.uint8)), _radius(image, 4.0), sitk.sitkBox
     )
     return np.asarray(sitk.GetArrayFromImage(closed).astype(bool) & body)
 
@@ -65,11 +67,28 @@ def bone_mask(image: Volume, body: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return _large_parts(body & (image.voxels > _BONE_ABOVE_HU), image, _BONE_MIN_ML)
 
 
-def mediastinum_mask(lungs: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """What lies between lung and lung on a line from left to right: heart and great vessels."""
-    before = np.maximum.accumulate(lungs, axis=2)
-    after = np.maximum.accumulate(lungs[:, :, ::-1], axis=2)[:, :, ::-1]
-    return np.asarray(before & after & ~lungs)
+def mediastinum_mask(image: Volume, lungs: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What lies between lung and lung on a line from left to right: heart and great vessels.
+
+    Thin parts are dropped, such as vessels in the lung or the rim of a tumour.
+
+    Args:
+        image: The CT.
+        lungs: (z, y, x), lungs with whatever belongs to them.
+    """
+    import SimpleITK as sitk
+
+    axis = int(np.argmax(np.abs(image.direction[0])))  # the array axis from left to right
+    lines = np.moveaxis(lungs, axis, 2)
+    before = np.maximum.accumulate(lines, axis=2)
+    after = np.maximum.accumulate(lines[:, :, ::-1], axis=2)[:, :, ::-1]
+    between = np.moveaxis(before & after & ~lines, 2, axis)
+    thick = sitk.GrayscaleMorphologicalOpening(
+        sitk.GetImageFromArray(between.astype(np.uint8)),
+        _radius(image, _MEDIASTINUM_OPENING_MM),
+        sitk.sitkBox,
+    )
+    return _large_parts(sitk.GetArrayFromImage(thick) > 0, image, _MEDIASTINUM_MIN_ML)
 
 
 def with_derived_structures(patient: Patient) -> Patient:
@@ -90,7 +109,12 @@ def with_derived_structures(patient: Patient) -> Patient:
         return patient
     body = body_mask(image)
     lungs = lung_mask(image, body)
-    found = {"lung": lungs, "bone": bone_mask(image, body), "mediastinum": mediastinum_mask(lungs)}
+    lesions = given.mask(*names_with_role(given.names, "lesion"))
+    found = {
+        "lung": lungs,
+        "bone": bone_mask(image, body),
+        "mediastinum": mediastinum_mask(image, lungs | lesions),
+    }
     labels, derived = given, []
     for name, mask in found.items():
         free = mask & (given.voxels == 0)

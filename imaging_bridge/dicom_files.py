@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 1 << 30
 """Size over which a DICOM file is not opened: a single frame, or contours, are far smaller."""
 
-_CLASS = ("SOPClassUID",)
-
 
 def sop_class(path: Path) -> UID | None:
     """What kind of object a file of DICOM Part 10 says it holds; None for any other file.
@@ -34,24 +32,26 @@ def sop_class(path: Path) -> UID | None:
         with path.open("rb") as file:
             if file.read(132)[128:] != b"DICM":  # 128 bytes of preamble come first
                 return None
-        meta = read_file_meta_info(path)
+        stated = text_of(read_file_meta_info(path), "MediaStorageSOPClassUID")
     except Exception as error:
         raise _broken(path, error) from error
-    stated = meta.get("MediaStorageSOPClassUID") or read_dicom(path, _CLASS).get("SOPClassUID")
+    stated = stated or text_of(read_dicom(path, ["SOPClassUID"]), "SOPClassUID")
     if not stated:
         raise _broken(path, EOFError())
-    return UID(str(stated))
+    return UID(stated)
 
 
-def read_dicom(path: Path, tags: Sequence[str] | None = None) -> Dataset:
-    """Everything in a DICOM file, or only the elements with these keywords and no pixels.
+def read_dicom(path: Path, tags: Sequence[str]) -> Dataset:
+    """The elements with these keywords, each converted to its value.
+
+    Args:
+        path: The file.
+        tags: Keywords; the file is read as far as the pixels only where ``PixelData`` is one.
 
     Raises:
         ScanError: the file cannot be parsed, is larger than `MAX_FILE_BYTES`, or is deflated.
     """
     from pydicom import dcmread
-    from pydicom.filereader import read_file_meta_info
-    from pydicom.uid import DeflatedExplicitVRLittleEndian
 
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
@@ -59,8 +59,30 @@ def read_dicom(path: Path, tags: Sequence[str] | None = None) -> Dataset:
             f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that a single-frame image or "
             "a structure set may have here; export it as classic single-frame DICOM"
         )
+    _check_syntax(path)
     try:
-        syntax = read_file_meta_info(path).get("TransferSyntaxUID")
+        dataset = dcmread(
+            path, specific_tags=list(tags), stop_before_pixels="PixelData" not in tags
+        )
+        for _ in dataset.iterall():  # pydicom converts, and finds damage, on first access
+            pass
+    except Exception as error:
+        raise _broken(path, error) from error
+    return dataset
+
+
+def text_of(dataset: Dataset, tag: str) -> str:
+    """An element as one line that can be printed; empty where there is none."""
+    stated = str(dataset.get(tag) or "").strip()
+    return "".join(letter if letter.isprintable() else "?" for letter in stated)
+
+
+def _check_syntax(path: Path) -> None:
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.uid import UID, AllTransferSyntaxes, DeflatedExplicitVRLittleEndian
+
+    try:
+        syntax = UID(str(read_file_meta_info(path).get("TransferSyntaxUID", "")))
     except Exception as error:
         raise _broken(path, error) from error
     if syntax == DeflatedExplicitVRLittleEndian:
@@ -69,12 +91,11 @@ def read_dicom(path: Path, tags: Sequence[str] | None = None) -> Dataset:
             f"{path} is stored in the Deflated transfer syntax, which is not read because its "
             "size cannot be bounded; convert it to Explicit VR Little Endian (dcmconv +te)"
         )
-    try:
-        if tags is None:
-            return dcmread(path)
-        return dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
-    except Exception as error:
-        raise _broken(path, error) from error
+    if syntax not in AllTransferSyntaxes:
+        raise ScanError(
+            f"{path} states no TransferSyntaxUID of the DICOM standard, so its bytes cannot be "
+            "understood; convert it to Explicit VR Little Endian where it came from"
+        )
 
 
 def _broken(path: Path, error: Exception) -> ScanError:

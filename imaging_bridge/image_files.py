@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,11 +91,13 @@ def read_labels(
     present = [int(value) for value in np.flatnonzero(np.bincount(voxels.ravel())) if value]
     if names is None:
         suffix = image_suffix(path) or ""
-        metadata = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
         table = read_nifti_header(path).names if suffix.startswith(".nii") else {}
-        named = names_found(path, path.name[: -len(suffix)], metadata, table, present)
+        found = names_found(
+            path, path.name[: -len(suffix)], _segment_metadata(image), table, present
+        )
     else:
-        named = names_given(names, present)
+        found = names_given(names, present)
+    named = {name: value for name, value in found.items() if value != 0}  # 0 is background
     check_complete(path, named, present)
     return LabelMap(voxels, affine_from_sitk(image), named, provenance)
 
@@ -162,6 +165,12 @@ def _array(image: sitk.Image) -> NDArray[Any]:
     import SimpleITK as sitk
 
     return np.asarray(sitk.GetArrayFromImage(image))
+
+
+def _segment_metadata(image: sitk.Image) -> dict[str, str]:
+    """What 3D Slicer says about segments; other keys may not even be text."""
+    keys = [key for key in image.GetMetaDataKeys() if re.fullmatch(r"Segment[0-9]+_\w+", key)]
+    return {key: image.GetMetaData(key).encode(errors="replace").decode() for key in keys}
 
 
 def _looks_like_ct(voxels: NDArray[np.float32]) -> bool:

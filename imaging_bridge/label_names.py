@@ -36,7 +36,7 @@ def names_given(names: LabelNames, present: Iterable[int]) -> dict[str, int]:
     found = _names_in_json(path)
     if found is None:
         raise ScanError(
-            f"{path} is no JSON object of the form {{name: value}} with whole numbers from 1 to "
+            f"{path} is no JSON object of the form {{name: value}} with whole numbers from 0 to "
             '65535 as values; write it like {"liver": 5}'
         )
     return found
@@ -90,7 +90,7 @@ def _names_in_json(path: Path) -> dict[str, int] | None:
 
 
 def _is_label(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 65536
 
 
 def _names_of_slicer(metadata: Mapping[str, str]) -> dict[str, int]:
@@ -98,6 +98,6 @@ def _names_of_slicer(metadata: Mapping[str, str]) -> dict[str, int]:
     for key, name in metadata.items():
         segment = re.fullmatch(r"(Segment\d+)_Name", key)
         value = metadata.get(f"{segment[1]}_LabelValue", "") if segment else ""
-        if value.isdigit():
+        if value.isascii() and value.isdigit():
             names[name.strip()] = int(value)
     return names

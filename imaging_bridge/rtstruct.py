@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.dicom_files import read_dicom, sop_class
+from halsted.imaging_bridge.dicom_files import read_dicom, sop_class, text_of
 from halsted.imaging_bridge.errors import GeometryError, ScanError
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.volume import Grid
@@ -77,9 +77,9 @@ def _structures(path: Path) -> Iterator[tuple[str, Dataset, list[NDArray[np.floa
             f"{path} is no DICOM RT Structure Set; pass an RTSTRUCT file, or a label map as NIfTI, "
             "NRRD or MetaImage"
         )
-    dataset = read_dicom(path)
+    dataset = read_dicom(path, ("StructureSetROISequence", "ROIContourSequence"))
     drawn = {
-        int(item.ReferencedROINumber): item.get("ContourSequence") or []
+        _number(path, item, "ReferencedROINumber"): item.get("ContourSequence") or []
         for item in dataset.get("ROIContourSequence") or []
     }
     rois = dataset.get("StructureSetROISequence") or []
@@ -89,13 +89,24 @@ def _structures(path: Path) -> Iterator[tuple[str, Dataset, list[NDArray[np.floa
             "again with its contours"
         )
     for roi in rois:
-        name = str(roi.get("ROIName") or f"roi_{roi.ROINumber}").strip()
+        number = _number(path, roi, "ROINumber")
+        name = text_of(roi, "ROIName") or f"roi_{number}"
         contours = [
             _points(path, name, contour)
-            for contour in drawn.get(int(roi.ROINumber), [])
-            if contour.get("ContourGeometricType") in _CLOSED
+            for contour in drawn.get(number, [])
+            if text_of(contour, "ContourGeometricType") in _CLOSED
         ]
         yield name, roi, contours
+
+
+def _number(path: Path, item: Dataset, tag: str) -> int:
+    try:
+        return int(getattr(item, tag))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ScanError(
+            f"a structure in {path} has no usable {tag} (one whole number was expected), so its "
+            "contours cannot be found; export the structure set again"
+        ) from error
 
 
 def _points(path: Path, name: str, contour: Dataset) -> NDArray[np.float64]:
@@ -112,7 +123,7 @@ def _points(path: Path, name: str, contour: Dataset) -> NDArray[np.float64]:
 
 
 def _check_frame(path: Path, name: str, roi: Dataset, expected: str | None) -> None:
-    stated = str(roi.get("ReferencedFrameOfReferenceUID") or "")
+    stated = text_of(roi, "ReferencedFrameOfReferenceUID")
     if expected and stated and stated != expected:
         raise GeometryError(
             f"the structure {name!r} in {path} was drawn in the frame of reference {stated}, but "

@@ -87,9 +87,9 @@ HAZARDS = ("vessel", "bone", "lung", "risk")
 
 NEEDLE_COMMAND = Specification(
     (
-        Entry("lateral_in_workspace", 2, "m", 0.005, "Cartesian step of the tip, x and y"),
-        Entry("tilt_in_workspace", 2, "rad", np.deg2rad(2.0).item(), "turn about the tip"),
-        Entry("advance_along_needle", 1, "m", 0.003, "Cartesian step along the needle"),
+        Entry("lateral_in_workspace", 2, "m", 0.004, "Cartesian step of the tip, x and y"),
+        Entry("tilt_in_workspace", 2, "rad", np.deg2rad(1.5).item(), "turn about the tip"),
+        Entry("advance_along_needle", 1, "m", 0.005, "Cartesian step along the needle"),
     )
 )
 """What a needle policy commands each control step. Lateral motion and tilt act outside the skin

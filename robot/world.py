@@ -31,8 +31,9 @@ def import_bullet() -> Any:
     """
     if "pybullet" not in sys.modules:
         libc = ctypes.CDLL(None)
-        kept = os.dup(1)
-        os.dup2(2, 1)
+        kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
         try:
             importlib.import_module("pybullet")
             libc.fflush(None)

@@ -58,12 +58,12 @@ class Task(_Strict):
     """Settings of the environment; see `NeedleBiopsyEnv` for what they mean."""
 
     breathing_mm: NonNegative = 0.0
-    horizon: PositiveInt = 120
+    horizon: PositiveInt = 80
     tolerance_mm: PositiveFloat = 5.0
     risk_margin_mm: NonNegative = 2.0
     pleura_allowed: Annotated[int, Field(ge=0)] = 0
     force_limit_n: PositiveFloat = 8.0
-    harm_price: NonNegative = 1.0
+    harm_price: NonNegative = 0.2
 
 
 class Scenario(_Strict):

@@ -30,7 +30,7 @@ class BiopsyLimits:
     risk_margin_mm: float = 2.0
     pleura_allowed: int = 0
     force_limit_n: float = 8.0
-    harm_price: float = 1.0
+    harm_price: float = 0.2
 
 
 def success(distance_m: Array, limits: BiopsyLimits) -> NDArray[np.bool_]:

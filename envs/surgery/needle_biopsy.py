@@ -112,12 +112,12 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         segmenter: Segmenter | None = None,
         arm: str = "kuka_lbr",
         breathing_mm: float = 0.0,
-        horizon: int = 120,
+        horizon: int = 80,
         tolerance_mm: float = 5.0,
         risk_margin_mm: float = 2.0,
         pleura_allowed: int | None = None,
         force_limit_n: float = 8.0,
-        harm_price: float = 1.0,
+        harm_price: float = 0.2,
         render_mode: str | None = None,
     ) -> None:
         """Make the environment; patients are read at the first reset. See the class."""

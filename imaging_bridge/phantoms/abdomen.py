@@ -40,7 +40,7 @@ def abdomen_parts(frame: Frame) -> Iterator[Part]:
         yield from _kidney(frame, name, sign)
     yield Part("liver", liver(frame), hu("liver"), gentle=True)
     yield from _liver_vessels(frame)
-    bladder = Ellipsoid(frame.at(-42, -40, -82, "liver"), (13.0, 22.0, 15.0), (35.0, 0.0, 15.0))
+    bladder = Ellipsoid(frame.at(-37, -47, -104, "liver"), (12.0, 22.0, 14.0), (35.0, 0.0, 15.0))
     yield Part("gallbladder", bladder, hu("bile"))
 
 
@@ -55,6 +55,7 @@ def liver(frame: Frame) -> Intersection:
         smooth=30.0,
     )
     underside = _facing((0.44, 0.12, -0.9), frame.at(-20, 0, -90, "liver"))
+    behind = _facing((0.6, 0.8, 0.0), frame.at(-34, 50, -70, "liver"))
     kidney = Ellipsoid(*_kidney_place(frame, "kidney_right", -1.0))
     hilum = Ellipsoid(frame.at(-6, 26, -70, "liver"), (38.0, 42.0, 62.0))
     return Intersection(
@@ -63,6 +64,7 @@ def liver(frame: Frame) -> Intersection:
             Offset(diaphragm(frame), -2.5),
             Offset(frame.cage, -4.5),
             underside,
+            behind,
             Outside(Offset(kidney, 5.0)),
             Outside(hilum),
             Outside(Offset(heart(frame), 4.0)),
@@ -184,7 +186,7 @@ def _bowel(frame: Frame) -> Iterator[Part]:
     knots = []
     for row, z in enumerate(np.arange(-120.0, -200.0, -13.0).tolist()):
         xs = np.linspace(-56.0, 78.0, 6)[:: 1 if row % 2 else -1]
-        depth = (-4.0, -34.0)[row // 2 % 2]
+        depth = (-10.0, -38.0)[row // 2 % 2]
         knots += [(x, depth, z) for x in xs.tolist()]
     path = curve(_jitter(frame, tuple(knots), rng, 11.0), 3)
     radii = 11.0 + 1.5 * np.sin(np.arange(len(path)) * 1.3)

@@ -205,7 +205,7 @@ class Frame:
         return Section(
             side=_plus(self.cage.side, (muscle, 0.35 * muscle, 0.6 * muscle)),
             front=_plus(self.cage.front, (0.7 * muscle, 0.25 * muscle, 0.1 * muscle)),
-            back=_plus(self.cage.back, (2.6 * muscle, 0.0, 0.0)),
+            back=_plus(self.cage.back, (2.4 * muscle, 0.0, 0.0)),
         )
 
     @cached_property
@@ -214,8 +214,8 @@ class Frame:
         fat = self.body.torso.fat_mm
         return Section(
             side=_plus(self.wall.side, (fat, -0.25 * fat, -0.05 * fat)),
-            front=_plus(self.wall.front, (0.6 * fat, -0.35 * fat, 0.0)),
-            back=_plus(self.wall.back, (0.4 * fat, -0.1 * fat, 0.0)),
+            front=_plus(self.wall.front, (0.5 * fat, -0.2 * fat, 0.0)),
+            back=_plus(self.wall.back, (0.32 * fat, -0.1 * fat, 0.0)),
             exponent=2.5,
         )
 

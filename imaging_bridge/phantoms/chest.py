@@ -84,7 +84,7 @@ def lung_parts(frame: Frame) -> Iterator[Part]:
 
 
 def mediastinum_parts(frame: Frame) -> Iterator[Part]:
-    """Heart, great vessels, gullet and airways."""
+    """Heart, gullet, airways and the vessels above the heart."""
     yield Part("heart", heart(frame), hu("myocardium"), gentle=True)
     for centre, radii, turn in (
         ((44, -24, 26), (34, 18, 20), _HEART_TURN),
@@ -96,7 +96,8 @@ def mediastinum_parts(frame: Frame) -> Iterator[Part]:
         blood = Ellipsoid(frame.at(x, y, z, "heart"), frame.size(*radii, "heart"), turn)
         yield Part("heart", Offset(blood, -1.0), hu("cardiac_blood"), within=("heart",))
     yield Part("esophagus", tube(_gullet(frame), 6.5, (1.3, 1.0, 1.0)), hu("muscle"))
-    yield from _veins(frame)
+    upper = curve(frame.path((-25, -14, TOP + 20), (-25, -16, 100), (-23, -18, 62)))
+    yield Part("superior_vena_cava", tube(upper, 9.5), hu("vein"))
     trunk = frame.path((20, -40, 62), (22, -30, 78), (18, -14, 86), organ="heart")
     yield Part("pulmonary_artery", tube(curve(trunk), 12.5), hu("artery"))
     for ends in (
@@ -106,6 +107,13 @@ def mediastinum_parts(frame: Frame) -> Iterator[Part]:
         branch = curve(frame.path(*ends, organ="heart"))
         yield Part("pulmonary_artery", tube(branch, (10.5, 9.0, 6.5)), hu("artery"))
     yield from _airways(frame)
+
+
+def great_vessel_parts(frame: Frame) -> Iterator[Part]:
+    """The vessels that run through chest and abdomen, which no organ interrupts."""
+    below = ((-22, frame.spine_y(BOTTOM) - 22, BOTTOM - 20), (-23, 20, -110), (-25, 14, -60))
+    cava = curve(frame.path(*below, (-24, 4, -15), (-20, -8, 22)))
+    yield Part("inferior_vena_cava", tube(cava, (11.0, 11.5, 12.5)), hu("vein"))
     yield Part("aorta", tube(_aorta(frame), (13.0, 13.5, 12.0, 10.0, 8.5)), hu("artery"))
 
 
@@ -119,18 +127,6 @@ def _airways(frame: Frame) -> Iterator[Part]:
     ]
     pipes = tuple(capsule for pipe in (windpipe, *bronchi) for capsule in pipe.shapes)
     yield Part("trachea", Union(pipes), wall, air)
-
-
-def _veins(frame: Frame) -> Iterator[Part]:
-    upper = curve(frame.path((-25, -14, TOP + 20), (-25, -16, 100), (-23, -18, 62)))
-    yield Part("superior_vena_cava", tube(upper, 9.5), hu("vein"))
-    lower = curve(
-        frame.path(
-            (-22, frame.spine_y(BOTTOM) - 22, BOTTOM - 20),
-            (-23, 20, -110), (-25, 14, -60), (-24, 4, -15), (-20, -8, 22),
-        )
-    )  # fmt: skip
-    yield Part("inferior_vena_cava", tube(lower, (11.0, 11.5, 12.5)), hu("vein"))
 
 
 def _descending(frame: Frame, z: float) -> Point:

@@ -36,7 +36,12 @@ from halsted.imaging_bridge.phantoms.anatomy import (
     Torso,
 )
 from halsted.imaging_bridge.phantoms.canvas import Canvas, Part
-from halsted.imaging_bridge.phantoms.chest import LUNGS, lung_parts, mediastinum_parts
+from halsted.imaging_bridge.phantoms.chest import (
+    LUNGS,
+    great_vessel_parts,
+    lung_parts,
+    mediastinum_parts,
+)
 from halsted.imaging_bridge.phantoms.grids import blurred_noise
 from halsted.imaging_bridge.phantoms.lesion import LUMPINESS, lump, place
 from halsted.imaging_bridge.phantoms.shapes import Bounds, as_point
@@ -142,13 +147,13 @@ def _check_organ(lesion_organ: str) -> None:
 
 
 def _draw_body(rng: np.random.Generator) -> Body:
-    half_width = rng.uniform(121.0, 142.0)
+    half_width = rng.uniform(121.0, 143.0)
     torso = Torso(
         half_width=half_width,
-        half_depth=float(np.clip(0.635 * half_width + rng.normal(0.0, 3.0), 75.0, 89.0)),
+        half_depth=float(np.clip(0.635 * half_width + rng.normal(0.0, 3.0), 75.0, 87.0)),
         stretch=rng.uniform(0.95, 1.06),
-        muscle_mm=rng.uniform(12.0, 16.0),
-        fat_mm=14.0 + 30.0 * float(rng.beta(1.3, 2.0)),
+        muscle_mm=rng.uniform(13.0, 16.0),
+        fat_mm=15.5 + 33.0 * float(rng.beta(1.3, 2.0)),
     )
     cage = Cage(
         drop=rng.uniform(62.0, 76.0),
@@ -201,6 +206,7 @@ def _parts(frame: Frame) -> chain[Part]:
         lung_parts(frame),
         mediastinum_parts(frame),
         abdomen_parts(frame),
+        great_vessel_parts(frame),
         skeleton_parts(frame),
     )
 

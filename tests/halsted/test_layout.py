@@ -1,6 +1,7 @@
 """Guards of the layout: folders of the root under one import name (docs/design/0001)."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.core
+import typer.main
+
+from halsted.cli import app
 
 ROOT = Path(__file__).parents[2]
 STOREYS = ("agents", "envs", "imaging_bridge", "robot", "scenarios")
@@ -121,9 +126,26 @@ def test_import_is_light(cwd: Path) -> None:
     assert not set(HEAVY) & set(json.loads(done.stdout))
 
 
-def test_make_demo_prints_a_plan() -> None:
+def planned_demo(*variables: str) -> str:
+    """The last command that `make demo` would run, on one line."""
     clean = {name: value for name, value in environ.items() if not name.startswith("MAKE")}
-    done = run("make", "-n", "demo", "SCAN=a scan", "ORGAN=liver", "STEPS=100", env=clean)
+    done = run("make", "-n", "demo", *variables, env=clean)
     assert done.returncode == 0, done.stderr
-    plan = " ".join(done.stdout.replace("\\\n", " ").split())
-    assert 'halsted demo --scan "a scan" --organ "liver" --steps "100" --out runs/demo' in plan
+    return " ".join(done.stdout.replace("\\\n", " ").split()).partition("halsted demo ")[2]
+
+
+def test_make_demo_prints_a_plan() -> None:
+    assert planned_demo() == "--out runs/demo"
+    plan = planned_demo("SCAN=a scan", "ORGAN=liver", "STEPS=100")
+    assert plan == '--scan "a scan" --organ "liver" --steps "100" --out runs/demo'
+
+
+def test_make_demo_gives_options_that_exist() -> None:
+    variables = re.findall(r"\$\(if \$\((\w+)\)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    plan = planned_demo(*(f"{variable}=1" for variable in variables))
+    command = typer.main.get_command(app)
+    assert isinstance(command, typer.core.TyperGroup)
+    known = {flag for option in command.commands["demo"].params for flag in option.opts}
+    given = set(re.findall(r"--[\w-]+", plan))
+    assert len(given) == len(variables) + 1
+    assert given <= known

@@ -231,6 +231,13 @@ def test_names_given_as_a_mapping_are_kept_whole(tmp_path):
     assert read_labels(path, names, "manual").provenance == "manual"
 
 
+def test_background_is_no_structure(tmp_path):
+    path = _write(tmp_path / "seg.nii.gz", _labels(1))
+    assert dict(read_labels(path, {"background": 0, "liver": 1}).names) == {"liver": 1}
+    (tmp_path / "seg.json").write_text('{"background": 0, "liver": 1}')
+    assert dict(read_labels(path).names) == {"liver": 1}
+
+
 def test_names_of_a_scheme_are_those_present(tmp_path):
     path = _write(tmp_path / "seg.nii.gz", _labels(5, 51, 52))
     names = read_labels(path, "totalsegmentator-v2").names

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from halsted.imaging_bridge import GeometryError, ScanError, read_patient, read_scan
+from halsted.imaging_bridge import GeometryError, HalstedError, ScanError, read_patient, read_scan
 
 
 def _labels_of(patient):
@@ -158,6 +158,34 @@ def test_paths_that_are_no_labels(tmp_path, write_series):
         with pytest.raises(ScanError, match=words) as error:
             read_patient(tmp_path / "scan", path)
         assert str(path) in str(error.value)
+
+
+def _damaged(content, rng):
+    """A few wrong bytes near the start, where the headers are, and now and then a cut."""
+    damaged = bytearray(content)
+    for place in rng.integers(0, min(len(content), 1500), rng.choice([1, 2, 8])):
+        damaged[place] = rng.integers(256)
+    return bytes(damaged[: rng.integers(len(content))] if rng.random() < 0.2 else damaged)
+
+
+@pytest.mark.filterwarnings("ignore")  # pydicom's, about what was damaged on purpose
+@pytest.mark.parametrize("name", ["slice001.dcm", "rs.dcm", "ct.nii", "ct.nii.gz", "ct.nrrd"])
+def test_damage_is_told_in_one_line_or_harmless(tmp_path, write_series, write_rtstruct, name):
+    written = write_series(tmp_path, shape=(3, 5, 5))
+    write_rtstruct(tmp_path / "rs.dcm", {"Liver": [_square(written, 1, 1, 4)]})
+    if name.startswith("ct"):
+        _as_file(read_scan(tmp_path), tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    rng = np.random.default_rng(5)
+    refused = 0
+    for _ in range(60):
+        (tmp_path / name).write_bytes(_damaged(content, rng))
+        try:
+            read_patient(tmp_path / name if name.startswith("ct") else tmp_path)
+        except HalstedError as error:
+            refused += 1
+            assert str(error).isprintable()
+    assert refused > 0
 
 
 def test_importing_the_storey_loads_no_imaging_library():
