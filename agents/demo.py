@@ -80,9 +80,7 @@ def run_demo(request: DemoRequest, begin: Begin) -> tuple[dict[str, Any], Path]:
     tested: list[Case] = scenario.cases("test")[:_TEST_PHANTOMS]
     if request.scan is not None:
         tested = [
-            ScanCase(
-                request.scan, request.labels, request.label_names, organ, request.lesion
-            )
+            ScanCase(request.scan, request.labels, request.label_names, organ, request.lesion)
         ]
         scenario = scenario.model_copy(update={"episodes_per_patient": _SCAN_EPISODES})
     patients = _prepare_all(tested, begin)
@@ -144,9 +142,7 @@ def _train(scenario: Scenario, steps: int, folder: Path, begin: Begin) -> Curve:
     )
 
 
-def _score(
-    scenario: Scenario, policy: Policy, cases: list[Case], begin: Begin
-) -> list[Episode]:
+def _score(scenario: Scenario, policy: Policy, cases: list[Case], begin: Begin) -> list[Episode]:
     advance = begin(f"scoring {policy.name}", len(cases) * scenario.episodes_per_patient)
     done = 0
 
@@ -184,7 +180,7 @@ def _pictures(
         caption = f"{policy.name} on {patient.name}: the tip ended {end}, cost {episode.cost:g}"
         pictures.append((caption, slices_png(patient, target, np.array(tips))))
         caption = f"The world at the end of that episode ({policy.name})"
-        pictures.append((caption, frame_png(env.render())))
+        pictures.append((caption, frame_png(unwrapped.render())))
         env.close()
     if curve.steps:
         png = learning_curve_png(curve.steps, smoothed(curve.success), smoothed(curve.cost))
@@ -221,7 +217,8 @@ def _remarks(request: DemoRequest, patient: PreparedPatient) -> list[str]:
         "Harm is counted only for structures that the labels name.",
     ]
     if "lesion" in facts:
-        remarks.insert(0, f"The lesion is made up ({facts['lesion']}); this scan has none labelled.")
+        made_up = f"The lesion is made up ({facts['lesion']}); this scan has none labelled."
+        remarks.insert(0, made_up)
     if "derived" in facts:
         remarks.append(f"Found in the CT itself, not drawn by a person: {facts['derived']}.")
     if request.scan is None:

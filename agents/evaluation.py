@@ -11,7 +11,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 
 from halsted.agents.making import make_environment
 from halsted.agents.policy import Policy
@@ -113,13 +112,11 @@ def evaluate(
 
 
 def _scene_seed(seed: int, patient: int, repetition: int) -> int:
-    words: NDArray[np.uint32] = np.random.SeedSequence((seed, patient, repetition)).generate_state(1)
-    return int(words[0])
+    sequence = np.random.SeedSequence((seed, patient, repetition))
+    return int(sequence.generate_state(1)[0])
 
 
-def results(
-    scenario: Scenario, seed: int, episodes: dict[str, list[Episode]]
-) -> dict[str, Any]:
+def results(scenario: Scenario, seed: int, episodes: dict[str, list[Episode]]) -> dict[str, Any]:
     """What a results file holds.
 
     Args:

@@ -60,7 +60,9 @@ def slices_png(
     return _png(figure)
 
 
-def learning_curve_png(steps: Sequence[int], success: Sequence[float], cost: Sequence[float]) -> bytes:
+def learning_curve_png(
+    steps: Sequence[int], success: Sequence[float], cost: Sequence[float]
+) -> bytes:
     """Success and cost of training episodes, each a mean over the last episodes, by steps."""
     figure = _figure(8.0, 3.4, dark=False)
     ax = figure.subplots()

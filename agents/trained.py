@@ -51,7 +51,7 @@ def load_trained(folder: Path, scenario: Scenario) -> TrainedPolicy:
     from stable_baselines3 import PPO, SAC
 
     torch.set_num_threads(1)
-    learner = {"sac-her": SAC, "ppo": PPO}[card["algorithm"]]
+    learner: Any = {"sac-her": SAC, "ppo": PPO}[card["algorithm"]]
     try:
         model = learner.load(folder / NETWORK, device="cpu", custom_objects=_untrusted_fields())
     except Exception as error:  # stable-baselines3 raises whatever zipfile and torch raise

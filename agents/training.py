@@ -111,6 +111,7 @@ def train(
 def _learner(algorithm: Algorithm, env: Any, seed: int, log: str | None) -> Any:
     from stable_baselines3 import PPO, SAC
 
+    from halsted.agents.features import NeedleFrameFeatures
     from halsted.agents.replay import CostKeepingHerBuffer
 
     if algorithm == "ppo":
@@ -138,7 +139,10 @@ def _learner(algorithm: Algorithm, env: Any, seed: int, log: str | None) -> Any:
         replay_buffer_class=CostKeepingHerBuffer,
         # Infos carry each step's cost into the relabelled reward.
         replay_buffer_kwargs={"n_sampled_goal": 4, "copy_info_dict": True},
-        policy_kwargs={"net_arch": [64, 64]},
+        policy_kwargs={
+            "net_arch": [64, 64],
+            "features_extractor_class": NeedleFrameFeatures,
+        },
         seed=seed,
         tensorboard_log=log,
         device="cpu",

@@ -129,4 +129,6 @@ def prepare_patient(
     else:
         patient = with_synthetic_lesion(patient, organ, lesion_seed)
         lesion = LESION
-    return PreparedPatient(name or f"{patient.kind}-{patient.content_hash[:8]}", patient, lesion, organ)
+    return PreparedPatient(
+        name or f"{patient.kind}-{patient.content_hash[:8]}", patient, lesion, organ
+    )

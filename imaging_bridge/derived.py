@@ -135,9 +135,7 @@ def _new_name(name: str, labels: LabelMap) -> str:
     return name if name not in labels.names else f"{name}_by_ct_number"
 
 
-def _large_parts(
-    mask: NDArray[np.bool_], image: Volume, minimum_ml: float
-) -> NDArray[np.bool_]:
+def _large_parts(mask: NDArray[np.bool_], image: Volume, minimum_ml: float) -> NDArray[np.bool_]:
     import SimpleITK as sitk
 
     voxel_ml = abs(np.linalg.det(image.affine[:3, :3])) / 1000.0

@@ -55,17 +55,17 @@ def with_synthetic_lesion(
             f"no point of the {organ} has room for a lesion of {radius_mm[0]:.0f} mm radius clear "
             "of vessels; choose another organ or give a label map with a lesion"
         )
-    candidates = np.argwhere(depth >= radius + 1.0 if (depth >= radius + 1.0).any() else depth >= radius)
+    candidates = np.argwhere(
+        depth >= radius + 1.0 if (depth >= radius + 1.0).any() else depth >= radius
+    )
     centre = labels.to_patient(candidates[rng.integers(len(candidates))])
     return _paint(patient, centre, radius, organ)
 
 
-def _paint(
-    patient: Patient, centre: NDArray[np.float64], radius: float, organ: str
-) -> Patient:
+def _paint(patient: Patient, centre: NDArray[np.float64], radius: float, organ: str) -> Patient:
     labels = patient.labels
     assert labels is not None
-    index = np.stack(np.indices(labels.shape), axis=-1)
+    index = np.moveaxis(np.indices(labels.shape), 0, -1)
     distance = np.linalg.norm(labels.to_patient(index) - centre, axis=-1) - radius
     labels = labels.with_structure(LESION, distance < 0, "generated")
     image = patient.image

@@ -38,7 +38,10 @@ class Segmenter(Protocol):
         is_oracle: Whether `segment` is to be given the true labels.
     """
 
-    is_oracle: bool
+    @property
+    def is_oracle(self) -> bool:
+        """See the class."""
+        ...
 
     def segment(self, images: Mapping[str, Volume], truth: LabelMap | None) -> Segmentation:
         """Label the images; `truth` is None unless the segmenter is an oracle."""

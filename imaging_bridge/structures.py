@@ -37,6 +37,7 @@ _PATTERNS: tuple[tuple[Role, str], ...] = (
     ),
 )
 
+
 def role_of(name: str) -> Role:
     """The part that a structure of this name plays in a procedure; ``other`` if unknown."""
     lowered = name.strip().lower().replace(" ", "_").replace("-", "_")

@@ -163,7 +163,7 @@ def _thinned(labels: LabelMap) -> LabelMap:
     return LabelMap(voxels, affine, labels.names, labels.provenance)
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _interpolate(fields, beyond_mm, z0, y0, x0, first, last, out):  # type: ignore[no-untyped-def]
     """Trilinear values, mm, of fields `first` to `last` at an index (z0, y0, x0).
 
@@ -186,14 +186,12 @@ def _interpolate(fields, beyond_mm, z0, y0, x0, first, last, out):  # type: igno
         ) * b
         far = (fields[k + 1, j, i, field] * (1 - a) + fields[k + 1, j, i + 1, field] * a) * (
             1 - b
-        ) + (
-            fields[k + 1, j + 1, i, field] * (1 - a) + fields[k + 1, j + 1, i + 1, field] * a
-        ) * b
+        ) + (fields[k + 1, j + 1, i, field] * (1 - a) + fields[k + 1, j + 1, i + 1, field] * a) * b
         value = (near * (1 - c) + far * c) * _QUANTUM_MM
         out[field] = value + away if value > 0.0 else value
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def sample_point(fields, beyond_mm, index_of_world, point, shift, out):  # type: ignore[no-untyped-def]
     """Fill `out` (field,) with distances in m at one world point; see `Anatomy.distances_m`."""
     m = index_of_world
@@ -212,7 +210,7 @@ def sample_point(fields, beyond_mm, index_of_world, point, shift, out):  # type:
         out[field] *= 1e-3
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def sample_fields(fields, beyond_mm, index_of_world, points, shift, out):  # type: ignore[no-untyped-def]
     """`sample_point` for (n, 3) points into `out` (n, field)."""
     for number in range(points.shape[0]):

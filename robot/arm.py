@@ -157,7 +157,9 @@ def load_arm(name: str) -> Arm:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
         )
-        raise ArmError(f"the description of arm {name!r} is wrong ({faults}); correct it") from error
+        raise ArmError(
+            f"the description of arm {name!r} is wrong ({faults}); correct it"
+        ) from error
 
 
 def _pybullet_data() -> Path:

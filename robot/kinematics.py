@@ -162,7 +162,7 @@ def rotation_from_rpy(rpy: Sequence[float]) -> NDArray[np.float64]:
     )
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def forward(origins, axes, tool, joints, position, direction, jacobian):  # type: ignore[no-untyped-def]
     """Fill the tip's position (3,), direction (3,) and geometric Jacobian (6, n), base frame."""
     n = joints.shape[0]
@@ -202,7 +202,7 @@ def forward(origins, axes, tool, joints, position, direction, jacobian):  # type
         jacobian[3, k], jacobian[4, k], jacobian[5, k] = wx, wy, wz
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _multiply(a, b):  # type: ignore[no-untyped-def]
     """The product of the upper left 3x3 of two matrices."""
     out = np.empty((3, 3))
@@ -212,7 +212,7 @@ def _multiply(a, b):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def inverse(  # type: ignore[no-untyped-def]
     origins, axes, tool, lower, upper, position, direction, home, iterations, joints
 ):
@@ -267,7 +267,7 @@ def inverse(  # type: ignore[no-untyped-def]
     return miss
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _step(task, error, lower, upper, home, joints):  # type: ignore[no-untyped-def]
     """One damped least-squares step towards the task, and in its null space towards home."""
     n = joints.shape[0]
@@ -297,7 +297,7 @@ def _step(task, error, lower, upper, home, joints):  # type: ignore[no-untyped-d
         joints[k] = min(max(joints[k] + scale * pull[k], lower[k]), upper[k])
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _solve_in_place(matrix, vector):  # type: ignore[no-untyped-def]
     """Solve a small symmetric positive definite system by Cholesky; the answer is in `vector`."""
     n = vector.shape[0]

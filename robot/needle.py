@@ -21,7 +21,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from halsted.robot.anatomy import BODY, BONE, LESION, LUNG, ORGAN, RISK, VESSEL, Anatomy, sample_point
+from halsted.robot.anatomy import (
+    BODY,
+    BONE,
+    LESION,
+    LUNG,
+    ORGAN,
+    RISK,
+    VESSEL,
+    Anatomy,
+    sample_point,
+)
 from halsted.robot.kinematics import Chain, forward
 
 _SHAFT_SAMPLES = 12
@@ -160,7 +170,7 @@ class NeedleContact:
         return force
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _follow(  # type: ignore[no-untyped-def]
     origins,
     axes,
@@ -200,7 +210,7 @@ def _follow(  # type: ignore[no-untyped-def]
     return force
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _law(p, tip, distances, speed, state, worst):  # type: ignore[no-untyped-def]
     """The force, N, for the tip's distances and speed, m/s; updates what is pierced."""
     depth = -distances[BODY]
@@ -243,7 +253,7 @@ def _law(p, tip, distances, speed, state, worst):  # type: ignore[no-untyped-def
     return force
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _measure_friction(fields, beyond_mm, index_of_world, shift, tip, p, state):  # type: ignore[no-untyped-def]
     """Sum friction per length over the shaft from the skin to the tip into the state."""
     state[FRICTION] = 0.0

@@ -67,7 +67,10 @@ class Specification:
 
     def as_markdown(self) -> str:
         """A table of the entries, for documentation."""
-        lines = ["| numbers | entry | unit | 1 means | bound | source |", "|---|---|---|---|---|---|"]
+        lines = [
+            "| numbers | entry | unit | 1 means | bound | source |",
+            "|---|---|---|---|---|---|",
+        ]
         start = 0
         for e in self.entries:
             span = f"{start}" if e.size == 1 else f"{start} to {start + e.size - 1}"

@@ -16,7 +16,7 @@ from halsted.imaging_bridge.cases import PreparedPatient
 from halsted.imaging_bridge.structures import Role, names_with_role
 from halsted.imaging_bridge.surfaces import surface_of
 from halsted.robot.arm import Arm
-from halsted.robot.registration import ISOCENTRE_IN_WORLD, transform_points
+from halsted.robot.registration import ISOCENTRE_IN_WORLD
 from halsted.robot.world import import_bullet
 
 Colour = tuple[float, float, float, float]
@@ -31,6 +31,7 @@ _LESION: Colour = (0.15, 0.85, 0.20, 1.0)
 _SKIN: Colour = (0.95, 0.80, 0.70, 1.0)
 _SKIN_FACES = 3000
 _LESION_FACES = 300
+_LOOK_AT_M = (-0.08, 0.0, 0.14)  # from the isocentre: between patient and wrist
 
 
 class SceneView:
@@ -48,9 +49,7 @@ class SceneView:
         )
         names = {
             self._bullet.getJointInfo(self._body, number, physicsClientId=self._client)[1]: number
-            for number in range(
-                self._bullet.getNumJoints(self._body, physicsClientId=self._client)
-            )
+            for number in range(self._bullet.getNumJoints(self._body, physicsClientId=self._client))
         }
         self._movable = [names[name.encode()] for name in arm.chain.names]
 
@@ -70,9 +69,7 @@ class SceneView:
         if self._shown != number:
             for body in self._bodies:
                 self._bullet.removeBody(body, physicsClientId=self._client)
-            self._bodies = [
-                self._add(*part) for part in _parts(read())
-            ]
+            self._bodies = [self._add(*part) for part in _parts(read())]
             self._shown = number
         # A body's vertices are its LPS points in metres, so registration is its pose.
         rotation = registration[:3, :3] * 1e3
@@ -91,7 +88,12 @@ class SceneView:
             bullet.resetJointState(self._body, number, angle, physicsClientId=client)
         width, height = self._size
         view = bullet.computeViewMatrixFromYawPitchRoll(
-            np.add(ISOCENTRE_IN_WORLD, (-0.08, 0.0, 0.14)).tolist(), distance_m, yaw_deg, -28.0, 0.0, 2
+            np.add(ISOCENTRE_IN_WORLD, (-0.08, 0.0, 0.14)).tolist(),
+            distance_m,
+            yaw_deg,
+            -28.0,
+            0.0,
+            2,
         )
         projection = bullet.computeProjectionMatrixFOV(50.0, width / height, 0.05, 4.0)
         pixels = bullet.getCameraImage(
@@ -112,9 +114,7 @@ class SceneView:
             self._bullet.disconnect(physicsClientId=self._client)
             self._client = -1
 
-    def _add(
-        self, points: NDArray[np.float32], faces: NDArray[np.int32], colour: Colour
-    ) -> int:
+    def _add(self, points: NDArray[np.float32], faces: NDArray[np.int32], colour: Colour) -> int:
         shape = self._bullet.createVisualShape(
             self._bullet.GEOM_MESH,
             vertices=(points * 1e-3).tolist(),
@@ -123,9 +123,7 @@ class SceneView:
             physicsClientId=self._client,
         )
         return int(
-            self._bullet.createMultiBody(
-                baseVisualShapeIndex=shape, physicsClientId=self._client
-            )
+            self._bullet.createMultiBody(baseVisualShapeIndex=shape, physicsClientId=self._client)
         )
 
 

@@ -41,9 +41,7 @@ class ScanFile(_Strict):
     def cases(self, organ: str) -> list[Case]:
         """The one case."""
         return [
-            ScanCase(
-                self.scan, self.labels, self.label_names, organ, self.lesion, self.lesion_seed
-            )
+            ScanCase(self.scan, self.labels, self.label_names, organ, self.lesion, self.lesion_seed)
         ]
 
 

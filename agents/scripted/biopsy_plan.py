@@ -170,7 +170,7 @@ def _price(
     within = np.arange(count)[None, :] <= last[:, None]
 
     def closest(field: int) -> NDArray[np.float64]:
-        return np.where(within, distances[:, :, field], np.inf).min(axis=1)
+        return np.asarray(np.where(within, distances[:, :, field], np.inf).min(axis=1))
 
     def pierced(field: int, margin: float = 0.0) -> NDArray[np.float64]:
         return np.asarray((within & (distances[:, :, field] < margin)).sum(axis=1) * _STEP_M)

@@ -113,6 +113,8 @@ def skin_height(
 ) -> float:
     """Height (world z, m) of the topmost skin over or under a world point; its own if none."""
     heights = point[2] + np.arange(0.30, -0.10, -0.002)
-    line = np.column_stack([np.full_like(heights, point[0]), np.full_like(heights, point[1]), heights])
+    line = np.column_stack(
+        [np.full_like(heights, point[0]), np.full_like(heights, point[1]), heights]
+    )
     inside = anatomy.distances_m(line, registration)[:, BODY] < 0.0
     return float(heights[np.argmax(inside)] if inside.any() else point[2])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
+Array = NDArray[np.float64]
+Values = NDArray[np.float64] | float
+"""A batch of quantities, or one."""
 
 CAUSES = ("vessel", "bone", "pleura", "organ_at_risk", "force")
 """Causes of cost, in the order of the last axis of `harm`."""
@@ -33,18 +34,18 @@ class BiopsyLimits:
     harm_price: float = 0.2
 
 
-def success(distance_m: Array, limits: BiopsyLimits) -> NDArray[np.bool_]:
+def success(distance_m: Values, limits: BiopsyLimits) -> NDArray[np.bool_]:
     """Whether a tip at these distances, m, from the lesion's centre is in it; same shape."""
     return np.asarray(np.asarray(distance_m) <= limits.tolerance_mm * 1e-3)
 
 
 def harm(
-    vessel_m: Array,
-    bone_m: Array,
-    risk_m: Array,
-    force_n: Array,
-    pleura_before: Array,
-    pleura_after: Array,
+    vessel_m: Values,
+    bone_m: Values,
+    risk_m: Values,
+    force_n: Values,
+    pleura_before: Values,
+    pleura_after: Values,
     limits: BiopsyLimits,
 ) -> Array:
     """Cost of one control step by cause.
@@ -77,14 +78,14 @@ def harm(
     ).astype(np.float64)
 
 
-def sparse_reward(distance_m: Array, cost: Array, limits: BiopsyLimits) -> Array:
+def sparse_reward(distance_m: Values, cost: Values, limits: BiopsyLimits) -> Array:
     """-1 for every step that does not succeed, less the price of harm; shape of `distance_m`."""
     missed = ~success(distance_m, limits)
     return np.asarray(-missed.astype(np.float64) - limits.harm_price * np.asarray(cost))
 
 
 def dense_reward(
-    distance_before_m: Array, distance_after_m: Array, cost: Array, limits: BiopsyLimits
+    distance_before_m: Values, distance_after_m: Values, cost: Values, limits: BiopsyLimits
 ) -> Array:
     """1 a centimetre gained, 10 for success, 0.05 off a step, less the price of harm."""
     gained = (np.asarray(distance_before_m) - np.asarray(distance_after_m)) * 100.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import gymnasium as gym
@@ -25,8 +24,8 @@ from halsted.envs.surgery.biopsy_task import (
 from halsted.imaging_bridge import Segmenter
 from halsted.robot.anatomy import BODY, BONE, LUNG, RISK, VESSEL, sample_fields
 from halsted.robot.arm import load_arm
-from halsted.robot.guidance import NeedleGuide, direction_of_tilt, tilt_of_direction
-from halsted.robot.needle import WORST_FIELDS, NeedleContact
+from halsted.robot.guidance import NeedleGuide, tilt_of_direction
+from halsted.robot.needle import NeedleContact
 from halsted.robot.registration import ISOCENTRE_IN_WORLD, transform_points
 from halsted.robot.specification import (
     GOAL_SCALE_M,
@@ -101,7 +100,7 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
     * v0: first version.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 30}  # noqa: RUF012 - Gymnasium's own
 
     specification: Specification = NEEDLE_STATE_AND_TARGET
 
@@ -147,6 +146,8 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         self._world: World | None = None
         self._guide = NeedleGuide(self.arm)
         self._view: SceneView | None = None
+        self._distance = self._pleura = 0.0
+        self._steps = 0
         self._ahead = np.empty((len(LOOKAHEAD_M) + 1, 7))
         self._reach = np.array((0.0, *LOOKAHEAD_M))[:, None]
 
@@ -163,9 +164,7 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         info["patient"] = self.patient.name
         return self._observe(), info
 
-    def step(
-        self, action: NDArray[np.float32]
-    ) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float32]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Carry out one action; see the class."""
         if self._world is None:
             raise gym.error.ResetNeeded("reset the environment before its first step")
@@ -186,7 +185,7 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         vessel, bone, risk, force, crossings = self.contact.worst.tolist()
         self._pleura += crossings
         costs = harm(vessel, bone, risk, force, pleura_before, self._pleura, self.limits)
-        succeeded = bool(success(np.float64(self._distance), self.limits))
+        succeeded = bool(success(self._distance, self.limits))
         info = self._info(costs, succeeded)
         info["task_reward"] = float(
             dense_reward(distance_before, self._distance, info["cost"], self.limits)
@@ -278,14 +277,10 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         truth = self.patient.truth
         self.registration = scene.registration(truth)
         self._breathing = scene.breathing(self.breathing_mm)
-        self.contact = NeedleContact(
-            self.arm.chain, truth, truth.index_of_world(self.registration)
-        )
+        self.contact = NeedleContact(self.arm.chain, truth, truth.index_of_world(self.registration))
         self._seen_index = self.patient.seen.index_of_world(self.registration)
         self._target_at_rest = transform_points(self.registration, truth.target_in_patient)
-        self._target_seen = transform_points(
-            self.registration, self.patient.seen.target_in_patient
-        )
+        self._target_seen = transform_points(self.registration, self.patient.seen.target_in_patient)
         self._steps = 0
         self._pleura = 0.0
         self._world.reset(self._guide.joints)
@@ -325,9 +320,7 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         contact, seen = self.contact, self.patient.seen
         points = contact.tip + self._reach * contact.direction
         ahead = self._ahead
-        sample_fields(
-            seen.fields, seen.beyond_mm, self._seen_index, points, contact.shift, ahead
-        )
+        sample_fields(seen.fields, seen.beyond_mm, self._seen_index, points, contact.shift, ahead)
         hazards = ahead[:, _HAZARD_FIELDS]
         bins = [hazards[1 + a : 1 + b].min(axis=0) for a, b in LOOKAHEAD_BINS]
         tilt = tilt_of_direction(contact.direction)

@@ -40,7 +40,7 @@ def abdomen_parts(frame: Frame) -> Iterator[Part]:
         yield from _kidney(frame, name, sign)
     yield Part("liver", liver(frame), hu("liver"), gentle=True)
     yield from _liver_vessels(frame)
-    bladder = Ellipsoid(frame.at(-37, -47, -104, "liver"), (12.0, 22.0, 14.0), (35.0, 0.0, 15.0))
+    bladder = Ellipsoid(frame.at(-37, -47, -111, "liver"), (12.0, 22.0, 14.0), (35.0, 0.0, 15.0))
     yield Part("gallbladder", bladder, hu("bile"))
 
 
@@ -49,12 +49,12 @@ def liver(frame: Frame) -> Intersection:
     turn = frame.body.organs["liver"].turn
     lobes = Union(
         (
-            Ellipsoid(frame.at(-72, 4, -60, "liver"), frame.size(78, 88, 104, "liver"), turn),
+            Ellipsoid(frame.at(-72, 4, -60, "liver"), frame.size(80, 90, 108, "liver"), turn),
             Ellipsoid(frame.at(2, -42, -28, "liver"), frame.size(76, 36, 48, "liver"), turn),
         ),
         smooth=30.0,
     )
-    underside = _facing((0.44, 0.12, -0.9), frame.at(-20, 0, -90, "liver"))
+    underside = _facing((0.44, 0.12, -0.9), frame.at(-20, 0, -98, "liver"))
     behind = _facing((0.6, 0.8, 0.0), frame.at(-34, 50, -70, "liver"))
     kidney = Ellipsoid(*_kidney_place(frame, "kidney_right", -1.0))
     hilum = Ellipsoid(frame.at(-6, 26, -70, "liver"), (38.0, 42.0, 62.0))
