@@ -25,8 +25,8 @@ _COLOURS = {
     "target organ": "#c792ea",
     "other organ": "#ffb454",
 }
-_WINDOWS_HU = {"lung": (-1350.0, 150.0), "liver": (-160.0, 240.0)}
-_HALF_WIDTH_MM = 180.0
+_WINDOWS_HU = {"lung": (-1100.0, 400.0), "liver": (-160.0, 240.0)}
+_HALF_WIDTH_MM = 190.0
 _STEP_MM = 1.0
 # Of each plane: LPS axis to the picture's right and upwards; left-right as radiologists look.
 _PLANES = (
@@ -99,23 +99,26 @@ def _draw_plane(
     labels = prepared.patient.labels
     assert labels is not None  # a prepared patient has labels
     offsets = np.arange(-_HALF_WIDTH_MM, _HALF_WIDTH_MM + _STEP_MM, _STEP_MM)
-    points = target + offsets[None, :, None] * right + offsets[:, None, None] * up
     image = prepared.patient.image
+    # The picture shows the scan's middle; its axes still tell the way from the target.
+    middle = image.to_patient((np.array(image.shape) - 1) / 2.0) - target
+    over, above = offsets + round(middle @ right), offsets + round(middle @ up)
+    points = target + over[None, :, None] * right + above[:, None, None] * up
     low, high = _WINDOWS_HU.get(prepared.organ, _WINDOWS_HU["liver"])
-    extent = (offsets[0], offsets[-1], offsets[0], offsets[-1])
+    extent = (over[0], over[-1], above[0], above[-1])
     values = _nearest(image, points, fill=-1000.0)
     ax.imshow(values, cmap="gray", vmin=low, vmax=high, extent=extent, origin="lower")
     seen = _nearest(labels, points, fill=0)
     for name, values_of in _groups(prepared).items():
         mask = np.isin(seen, values_of)
         if mask.any():
-            ax.contour(offsets, offsets, mask, levels=[0.5], colors=_COLOURS[name], linewidths=0.9)
+            ax.contour(over, above, mask, levels=[0.5], colors=_COLOURS[name], linewidths=0.9)
     across = (path - target) @ np.column_stack([right, up])
     ax.plot(across[:, 0], across[:, 1], color="#00e5ff", linewidth=1.6)
     ax.plot(*across[-1], marker="o", color="#00e5ff", markersize=5)
     ax.plot(0.0, 0.0, marker="+", color="white", markersize=11)
-    ax.set_xlim(-_HALF_WIDTH_MM, _HALF_WIDTH_MM)
-    ax.set_ylim(-_HALF_WIDTH_MM, _HALF_WIDTH_MM)
+    ax.set_xlim(over[0], over[-1])
+    ax.set_ylim(above[0], above[-1])
     ax.tick_params(colors="#999999", labelsize=7)
     ax.set_xlabel("mm from the target", color="#999999", fontsize=8)
 
@@ -137,6 +140,8 @@ def _groups(prepared: PreparedPatient) -> dict[str, list[int]]:
         role = role_of(name)
         if name == prepared.lesion:
             groups["lesion"].append(value)
+        elif role == "vessel":
+            groups["vessel"].append(value)
         elif name == prepared.organ or name.startswith(f"{prepared.organ}_"):
             groups["target organ"].append(value)
         elif role == "organ":

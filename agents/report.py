@@ -64,7 +64,6 @@ _MEASURES = (
         "Success rate", "share of episodes, Wilson interval; higher is better",
         "success", "rate", "wilson_low", "wilson_high", is_share=True,
     ),
-    _Measure("Success", f"{_BOOTSTRAP}; higher is better", "success", is_share=True),
     _Measure("Return", f"{_BOOTSTRAP}; higher is better", "return", from_zero=False),
     _Measure("Cost", f"{_BOOTSTRAP}; lower is better", "cost"),
     _Measure("Steps", f"{_BOOTSTRAP}; lower is faster", "steps", decimals=1),

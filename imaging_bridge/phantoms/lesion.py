@@ -115,19 +115,14 @@ def place(
     points = rng.uniform(low, high, size=(_CANDIDATES, 3))
     room = radius * (1.0 + 3.0 * LUMPINESS) + _MARGIN_MM
     bent = np.stack(waves.displace(*points.T), axis=1)
-    host = np.full(len(points), np.inf)
-    clear = np.ones(len(points), dtype=bool)
-    for part in parts:  # what is painted after the host takes its place
-        inside = part.name in hosts and not part.within
-        wanted = np.flatnonzero(clear if inside else host < -room)
-        if len(wanted) == 0:
-            continue
-        apart = _distance(part, bent[wanted], room)
-        if inside:
-            host[wanted] = np.minimum(host[wanted], apart)
-        else:
-            host[wanted[apart < room]] = np.inf
-    for centre in points[host < -room]:
+    depth = np.full(len(points), np.inf)  # signed distance to the host
+    for part in parts:
+        if part.name in hosts and not part.within:
+            depth = np.minimum(depth, _distance(part, bent, room))
+        else:  # what is painted after the host takes its place
+            inside = np.flatnonzero(depth < -room)
+            depth[inside[_distance(part, bent[inside], room) < room]] = np.inf
+    for centre in points[depth < -room]:
         if _reachable(centre, parts, hosts, waves):
             return as_point(centre)
     raise StructureError(

@@ -1,16 +1,19 @@
 """What tissues measure on a contrast-enhanced CT of the portal venous phase.
 
-Unenhanced values lie in the ranges of Prokop and Galanski, "Spiral and Multislice Computed
-Tomography of the Body", Thieme 2003. Enhanced values are typical ones, about 70 s after the
-injection; they differ by tens of HU between patients and protocols, and no exact source is claimed.
+Where a published range was at hand the value lies in it and the range is named. All others are
+typical ones, about 70 s after the injection; they differ by tens of HU between patients and
+protocols, and no exact source is claimed for them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-PROKOP = "Prokop and Galanski, Spiral and Multislice CT of the Body, Thieme 2003"
-PICKHARDT = "Pickhardt et al., Ann Intern Med 2013; 158:588-595 (trabecular bone of L1)"
+RANGES = "radclass.mudr.org, Hounsfield units (after Buzug 2008; Prokop and Galanski 2003)"
+PICKHARDT = (
+    "typical; above the 160 HU in L1 below which Pickhardt et al., Ann Intern Med 2013; "
+    "158:588-595, suspect osteoporosis"
+)
 TYPICAL = "typical, portal venous phase"
 
 
@@ -23,19 +26,18 @@ class Tissue:
 
 
 TISSUES: dict[str, Tissue] = {
-    "air": Tissue(-1000.0, PROKOP),
-    "lung": Tissue(-850.0, PROKOP),
-    "fat": Tissue(-100.0, PROKOP),
+    "air": Tissue(-1000.0, RANGES),
+    "lung": Tissue(-850.0, RANGES),
+    "fat": Tissue(-100.0, RANGES),
     "skin": Tissue(10.0, "typical; a thin layer, blurred by the scanner"),
     "muscle": Tissue(60.0, TYPICAL),
-    "cortical_bone": Tissue(750.0, PROKOP),
+    "cortical_bone": Tissue(750.0, RANGES),
     "cancellous_bone": Tissue(220.0, "typical, between marrow and cortex"),
     "vertebral_bone": Tissue(180.0, PICKHARDT),
     "cartilage": Tissue(110.0, "typical, partly calcified costal cartilage"),
     "disc": Tissue(80.0, "typical"),
     "spinal_canal": Tissue(30.0, "typical; cord, roots and fluid together"),
-    "water": Tissue(5.0, PROKOP),
-    "bile": Tissue(8.0, PROKOP),
+    "bile": Tissue(8.0, "typical, near water"),
     "bowel_content": Tissue(25.0, "typical"),
     "stool": Tissue(-30.0, "typical; solid with gas between"),
     "bowel_wall": Tissue(75.0, TYPICAL),

@@ -30,7 +30,7 @@ LUMBAR_PITCH = 34.0
 _CORTEX_MM = 1.6
 
 # Where each rib's bone ends, degrees from the back: cartilage goes on from there, except that the
-# last two float.
+# last two float. The first rib is above the picture.
 _BONE_END = {
     2: 150, 3: 149, 4: 148, 5: 146, 6: 143, 7: 139, 8: 131, 9: 121, 10: 111, 11: 92, 12: 58,
 }  # fmt: skip

@@ -142,11 +142,11 @@ def test_pickles_to_an_equal_environment(name: str, phantoms: list[PhantomCase])
 def test_global_randomness_is_left_alone(name: str, phantoms: list[PhantomCase]) -> None:
     np.random.seed(1)
     random.seed(1)
-    before = (np.random.get_state()[1].tolist(), random.getstate())  # type: ignore[index,union-attr]
+    before = (np.random.get_state()[1].tolist(), random.getstate())  # type: ignore[index]
     env = make(name, phantoms)
     trajectory(env, 1, steps=10)
     env.close()
-    assert (np.random.get_state()[1].tolist(), random.getstate()) == before  # type: ignore[index,union-attr]
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == before  # type: ignore[index]
 
 
 @pytest.mark.parametrize("name", IDS)

@@ -253,7 +253,7 @@ def test_noise_has_its_standard_deviation_and_neighbours_resemble_each_other() -
 
 
 def test_tissue_table_is_ordered_as_tissues_are_and_names_its_sources() -> None:
-    ladder = ("air", "lung", "fat", "water", "muscle", "liver", "portal_vein", "cortical_bone")
+    ladder = ("air", "lung", "fat", "bile", "muscle", "liver", "portal_vein", "cortical_bone")
     values = [hu(tissue) for tissue in ladder]
     assert values == sorted(values)
     assert all(tissue.source for tissue in TISSUES.values())
