@@ -1,8 +1,8 @@
-"""Train policies and score them on held-back phantoms beside the expert and random actions.
+r"""Train policies and score them on held-back phantoms beside the expert and random actions.
 
 Prints one JSON and writes it to ``benchmarks/results``; the policies go to ``runs/benchmarks``::
 
-    python benchmarks/learning.py --scenario liver-biopsy --algorithm sac-her --steps 20000 \\
+    python benchmarks/learning.py --scenario liver-biopsy --algorithm sac-her --steps 20000 \
         --seeds 0 1 2 --demonstrations 20 --patients-train 32 --patients 100
 """
 
