@@ -102,7 +102,7 @@ def _draw_plane(
     image = prepared.patient.image
     # The picture shows the scan's middle; its axes still tell the way from the target.
     middle = image.to_patient((np.array(image.shape) - 1) / 2.0) - target
-    over, above = offsets + round(middle @ right), offsets + round(middle @ up)
+    over, above = offsets + float(np.rint(middle @ right)), offsets + float(np.rint(middle @ up))
     points = target + over[None, :, None] * right + above[:, None, None] * up
     low, high = _WINDOWS_HU.get(prepared.organ, _WINDOWS_HU["liver"])
     extent = (over[0], over[-1], above[0], above[-1])

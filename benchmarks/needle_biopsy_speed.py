@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import resource
 import statistics
@@ -62,59 +61,78 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 # -- Steps -----------------------------------------------------------------------------------
 
 
-def bare_stepper() -> Callable[[int], float]:
-    """CPU seconds of n control steps of the bare arm: motors commanded, 8 steps at 240 Hz."""
-    arm = load_arm("kuka_lbr")
-    world = World(arm)
-    world.reset(np.array(arm.home))
-    bullet, client, body = world._bullet, world._client, world._body
-    sway = 0.05 * np.sin(np.linspace(0.0, 2.0 * math.pi, 64, endpoint=False))
-    targets = [(np.array(arm.home) + angle).tolist() for angle in sway]
-    movable, forces, gains = world._movable, world._max_force, world._gains
-    substeps = range(world.substeps)
+Move = tuple[list[float], list[float]]
+"""Joint angles before a control step, and those that its motors are commanded to, rad."""
+Run = tuple[float, list[Move]]
 
-    def run(steps: int) -> float:
-        started = time.process_time()
-        for number in range(steps):
+
+class BareArm:
+    """PyBullet alone, carrying out the joint commands that an environment gave to the same arm.
+
+    A moving arm costs PyBullet more than a resting one, so that only the same motion is fair.
+    """
+
+    def __init__(self) -> None:
+        self._world = World(load_arm("kuka_lbr"))
+
+    def replay(self, moves: list[Move]) -> float:
+        """CPU seconds of the moves; the arm is put back untimed where an episode began."""
+        world = self._world
+        bullet, client, body = world._bullet, world._client, world._body
+        movable, forces, gains = world._movable, world._max_force, world._gains
+        used = 0.0
+        for before, target in moves:
+            for number, angle in zip(movable, before, strict=True):
+                now = bullet.getJointState(body, number, physicsClientId=client)[0]
+                if abs(now - angle) > 0.01:
+                    bullet.resetJointState(body, number, angle, 0.0, physicsClientId=client)
+            started = time.process_time()
             bullet.setJointMotorControlArray(
                 body,
                 movable,
                 bullet.POSITION_CONTROL,
-                targetPositions=targets[number % 64],
+                targetPositions=target,
                 forces=forces,
                 positionGains=gains,
                 physicsClientId=client,
             )
-            for _ in substeps:
+            for _ in range(world.substeps):
                 bullet.stepSimulation(physicsClientId=client)
-        return time.process_time() - started
+            used += time.process_time() - started
+        return used
 
-    return run
+
+def timed_step(env: gym.Env[Any, Any], action: np.ndarray, moves: list[Move]) -> tuple[float, bool]:
+    """CPU seconds of one step, and whether the episode is over; the move is noted."""
+    unwrapped: Any = env.unwrapped
+    before = unwrapped._world.joints.tolist()
+    started = time.process_time()
+    _, _, terminated, truncated, _ = env.step(action)
+    used = time.process_time() - started
+    moves.append((before, unwrapped._guide.joints.tolist()))
+    return used, bool(terminated or truncated)
 
 
-def random_stepper() -> Callable[[int], float]:
+def random_stepper() -> Callable[[int], Run]:
     """CPU seconds of n steps with random actions; resets between episodes are not counted."""
     env = make(1)
     env.reset(seed=0)
     env.action_space.seed(0)
     actions = [env.action_space.sample() for _ in range(1024)]
 
-    def run(steps: int) -> float:
-        used, over = 0.0, True
+    def run(steps: int) -> Run:
+        used, over, moves = 0.0, True, list[Move]()
         for number in range(steps):
             if over:
                 env.reset()
-            action = actions[number % 1024]
-            started = time.process_time()
-            _, _, terminated, truncated, _ = env.step(action)
-            used += time.process_time() - started
-            over = terminated or truncated
-        return used
+            seconds, over = timed_step(env, actions[number % 1024], moves)
+            used += seconds
+        return used, moves
 
     return run
 
 
-def diving_stepper() -> Callable[[int], float]:
+def diving_stepper() -> Callable[[int], Run]:
     """CPU seconds of n steps with the needle in tissue; the way there is not counted.
 
     It goes down and up between two depths; where a force stops it, it stays and pushes.
@@ -133,8 +151,8 @@ def diving_stepper() -> Callable[[int], float]:
                 if unwrapped.contact.is_inserted:
                     return
 
-    def run(steps: int) -> float:
-        used, over, action = 0.0, True, ADVANCE
+    def run(steps: int) -> Run:
+        used, over, action, moves = 0.0, True, ADVANCE, list[Move]()
         for _ in range(steps):
             if over or not unwrapped.contact.is_inserted:
                 dive()
@@ -144,33 +162,30 @@ def diving_stepper() -> Callable[[int], float]:
                 action = -ADVANCE
             elif depth < SHALLOW_M:
                 action = ADVANCE
-            started = time.process_time()
-            _, _, terminated, truncated, _ = env.step(action)
-            used += time.process_time() - started
-            over = terminated or truncated
-        return used
+            seconds, over = timed_step(env, action, moves)
+            used += seconds
+        return used, moves
 
     return run
 
 
 def part_speed(quick: bool) -> dict[str, Any]:
-    """Steps per CPU-second in turns: bare, random, diving, bare, ..."""
+    """Steps per CPU-second of the environment and of the bare arm on the same motion, in turns."""
     rounds, steps = (3, 200) if quick else (15, 2000)
-    steppers = {
-        "bare_pybullet": bare_stepper(),
-        "random_actions": random_stepper(),
-        "diving_needle": diving_stepper(),
-    }
-    rates: dict[str, list[float]] = {name: [] for name in steppers}
+    steppers = {"random_actions": random_stepper(), "diving_needle": diving_stepper()}
+    bare = BareArm()
+    rates: dict[str, list[float]] = {}
     for run in steppers.values():
-        run(100)  # compiles and warms up
+        bare.replay(run(100)[1])  # compiles and warms up
     for number in range(rounds):
         for name, run in steppers.items():
-            rates[name].append(steps / run(steps))
+            seconds, moves = run(steps)
+            rates.setdefault(name, []).append(steps / seconds)
+            rates.setdefault(f"bare_{name}", []).append(steps / bare.replay(moves))
         say(f"speed: round {number + 1} of {rounds}")
     ratios = {
-        name: [mine / bare for mine, bare in zip(rates[name], rates["bare_pybullet"], strict=True)]
-        for name in ("random_actions", "diving_needle")
+        name: [mine / other for mine, other in zip(rates[name], rates[f"bare_{name}"], strict=True)]
+        for name in steppers
     }
     return {
         "unit": "control steps (30 Hz, 8 PyBullet steps) per CPU-second",

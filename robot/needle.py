@@ -113,7 +113,23 @@ class NeedleContact:
 
     def __post_init__(self) -> None:
         self._parameters = np.array(astuple(self.forces))
-        self._jacobian = np.empty((6, len(self.chain.lower)))
+        # Gathered once: looking them up for every sub-step costs as much as the law itself.
+        self._arguments = (
+            self.chain.origins,
+            self.chain.axes,
+            self.chain.tool,
+            np.empty((6, len(self.chain.lower))),
+            self.anatomy.fields,
+            self.anatomy.beyond_mm,
+            self.index_of_world,
+            self.shift,
+            self._parameters,
+            self.tip,
+            self.direction,
+            self.distances,
+            self.state,
+            self.worst,
+        )
 
     @property
     def is_inserted(self) -> bool:
@@ -149,40 +165,23 @@ class NeedleContact:
         Returns:
             The force along the needle, N, positive against insertion.
         """
-        force: float = _follow(
-            self.chain.origins,
-            self.chain.axes,
-            self.chain.tool,
-            joints,
-            self._jacobian,
-            self.anatomy.fields,
-            self.anatomy.beyond_mm,
-            self.index_of_world,
-            self.shift,
-            self._parameters,
-            period_s,
-            self.tip,
-            self.direction,
-            self.distances,
-            self.state,
-            self.worst,
-        )
+        force: float = _follow(joints, period_s, *self._arguments)
         return force
 
 
 @njit(cache=True, error_model="numpy")
 def _follow(  # type: ignore[no-untyped-def]
+    joints,
+    period,
     origins,
     axes,
     tool,
-    joints,
     jacobian,
     fields,
     beyond_mm,
     index_of_world,
     shift,
     p,
-    period,
     tip,
     direction,
     distances,

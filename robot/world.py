@@ -43,6 +43,10 @@ def import_bullet() -> Any:
     return importlib.import_module("pybullet")
 
 
+_FORCE_EVERY = 2
+"""Sub-steps between two evaluations of the tissue's force (120 Hz), which holds in between."""
+
+
 class World:
     """A rigid PyBullet world with one needle-carrying arm; anatomy enters as distance fields.
 
@@ -103,7 +107,7 @@ class World:
     def step(self, target: NDArray[np.float64], contact: NeedleContact) -> None:
         """Drive the joints towards target angles (n,), rad, for one control step.
 
-        The tissue's force acts on the needle at its tip, sub-step by sub-step.
+        The tissue's force acts on the needle at its tip.
         """
         bullet, client = self._bullet, self._client
         self._command(target)
@@ -114,7 +118,7 @@ class World:
             self._measure()
             contact.update(self.joints, self.control_period_s)
             return
-        for _ in range(self.substeps):
+        for substep in range(self.substeps):
             if contact.force != 0.0:
                 bullet.applyExternalForce(
                     self._body,
@@ -125,8 +129,9 @@ class World:
                     physicsClientId=client,
                 )
             bullet.stepSimulation(physicsClientId=client)
-            self._measure()
-            contact.update(self.joints, 1.0 / RATE_HZ)
+            if substep % _FORCE_EVERY == _FORCE_EVERY - 1:
+                self._measure()
+                contact.update(self.joints, _FORCE_EVERY / RATE_HZ)
 
     def body_count(self) -> int:
         """Number of bodies in the world."""
@@ -162,5 +167,4 @@ class World:
         states = self._bullet.getJointStates(
             self._body, self._movable, physicsClientId=self._client
         )
-        for number, state in enumerate(states):
-            self.joints[number] = state[0]
+        self.joints[:] = [state[0] for state in states]

@@ -5,7 +5,16 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+import gymnasium as gym
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from halsted.imaging_bridge.cases import Case, PhantomCase, ScanCase
 
@@ -90,6 +99,18 @@ class Scenario(_Strict):
     patients: Splits
     task: Task = Task()
     episodes_per_patient: PositiveInt = 1
+
+    @field_validator("environment", "goal_environment")
+    @classmethod
+    def _environment_exists(cls, value: str) -> str:
+        try:
+            gym.spec(value)
+        except (gym.error.Error, ImportError) as error:
+            known = ", ".join(sorted(one for one in gym.registry if one.startswith("halsted/")))
+            raise ValueError(
+                f"there is no environment {value!r}; choose one of: {known}"
+            ) from error
+        return value
 
     @model_validator(mode="after")
     def _splits_are_apart(self) -> Scenario:

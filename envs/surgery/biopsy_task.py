@@ -51,7 +51,7 @@ def harm(
     """Cost of one control step by cause.
 
     Args:
-        vessel_m: Least signed distance of the tip to a vessel during the step, m; (...).
+        vessel_m: Least signed distance of the tip to a vessel during the step, m; one or (n,).
         bone_m: The same to bone.
         risk_m: The same to an organ at risk.
         force_n: Greatest force along the needle during the step, N.
@@ -60,22 +60,20 @@ def harm(
         limits: What counts as harm.
 
     Returns:
-        Array (..., cause), see `CAUSES`: 1 for a step that pierces a vessel or bone, comes within
+        (cause,) or (n, cause), see `CAUSES`: 1 for a step that pierces a vessel or bone, comes within
         the margin of an organ at risk or exceeds the force limit; for the pleura, the number of
         punctures beyond those allowed.
     """
-    excess_before = np.maximum(np.asarray(pleura_before) - limits.pleura_allowed, 0.0)
-    excess_after = np.maximum(np.asarray(pleura_after) - limits.pleura_allowed, 0.0)
-    return np.stack(
-        [
-            np.asarray(vessel_m) < 0.0,
-            np.asarray(bone_m) < 0.0,
-            excess_after - excess_before,
-            np.asarray(risk_m) < limits.risk_margin_mm * 1e-3,
-            np.asarray(force_n) > limits.force_limit_n,
-        ],
-        axis=-1,
-    ).astype(np.float64)
+    excess_before = np.maximum(np.subtract(pleura_before, limits.pleura_allowed), 0.0)
+    excess_after = np.maximum(np.subtract(pleura_after, limits.pleura_allowed), 0.0)
+    causes = [
+        np.less(vessel_m, 0.0),
+        np.less(bone_m, 0.0),
+        excess_after - excess_before,
+        np.less(risk_m, limits.risk_margin_mm * 1e-3),
+        np.greater(force_n, limits.force_limit_n),
+    ]
+    return np.array(causes, dtype=np.float64).T
 
 
 def sparse_reward(distance_m: Values, cost: Values, limits: BiopsyLimits) -> Array:

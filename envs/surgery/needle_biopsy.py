@@ -42,6 +42,8 @@ from halsted.robot.world import World
 _HAZARD_FIELDS = [VESSEL, BONE, LUNG, RISK]
 _SCENE_TRIES = 50
 _GOAL_BOUND = 2.0
+_ISOCENTRE = np.array(ISOCENTRE_IN_WORLD)
+_BIN_STARTS = [0, *(1 + start for start, _ in LOOKAHEAD_BINS)]  # the tip itself is the first
 
 
 class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
@@ -313,27 +315,24 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
 
     def _vector(self, quantities: NDArray[np.float64]) -> NDArray[np.float32]:
         scaled = (quantities * self._unscale).astype(np.float32)
-        return np.clip(scaled, -self._limit, self._limit)
+        bounded: NDArray[np.float32] = np.minimum(np.maximum(scaled, -self._limit), self._limit)
+        return bounded
 
     def _state(self) -> NDArray[np.float64]:
         """The quantities of `specification.NEEDLE_STATE`, in SI units."""
-        contact, seen = self.contact, self.patient.seen
+        contact, seen, ahead = self.contact, self.patient.seen, self._ahead
         points = contact.tip + self._reach * contact.direction
-        ahead = self._ahead
         sample_fields(seen.fields, seen.beyond_mm, self._seen_index, points, contact.shift, ahead)
         hazards = ahead[:, _HAZARD_FIELDS]
-        bins = [hazards[1 + a : 1 + b].min(axis=0) for a, b in LOOKAHEAD_BINS]
-        tilt = tilt_of_direction(contact.direction)
-        return np.concatenate(
-            [
-                contact.tip - ISOCENTRE_IN_WORLD,
-                tilt,
-                (ahead[0, BODY], float(contact.is_inserted), contact.force),
-                hazards[0],
-                np.stack(bins, axis=1).ravel(),
-                (-contact.shift[1], 1.0 - self._steps / self.horizon),
-            ]
-        )
+        state = np.empty(NEEDLE_STATE.size)
+        state[0:3] = contact.tip - _ISOCENTRE
+        state[3:5] = tilt_of_direction(contact.direction)
+        state[5:8] = ahead[0, BODY], contact.is_inserted, contact.force
+        state[8:12] = hazards[0]
+        # By hazard, then near, middle and far.
+        state[12:24] = np.minimum.reduceat(hazards, _BIN_STARTS, axis=0).T[:, 1:].ravel()
+        state[24:26] = -contact.shift[1], 1.0 - self._steps / self.horizon
+        return state
 
     def _target(self) -> NDArray[np.float64]:
         """The target's entries of `specification.NEEDLE_STATE_AND_TARGET`, m."""
@@ -431,5 +430,5 @@ class NeedleBiopsyGoalEnv(NeedleBiopsyEnv):
 
 
 def _goal(point_in_world: NDArray[np.float64]) -> NDArray[np.float32]:
-    scaled = ((point_in_world - ISOCENTRE_IN_WORLD) / GOAL_SCALE_M).astype(np.float32)
+    scaled = ((point_in_world - _ISOCENTRE) / GOAL_SCALE_M).astype(np.float32)
     return np.clip(scaled, -_GOAL_BOUND, _GOAL_BOUND)

@@ -57,7 +57,7 @@ def test_joints_that_slide_are_refused(tmp_path: Path) -> None:
         '<robot name="r"><link name="a"/><link name="b"/><joint name="rail" type="prismatic">'
         '<parent link="a"/><child link="b"/><axis xyz="0 0 1"/></joint></robot>'
     )
-    with pytest.raises(ArmError, match="'rail'.*prismatic"):
+    with pytest.raises(ArmError, match=r"'rail'.*prismatic"):
         chain_from_urdf(urdf, "b", np.eye(4))
     urdf.write_text("<robot><link")
     with pytest.raises(ArmError, match="cannot be read as a URDF"):

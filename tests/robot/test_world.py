@@ -22,7 +22,7 @@ Trace = tuple[NDArray[np.float64], NDArray[np.float64]]
 def anatomy() -> Anatomy:
     """A block of tissue whose front lies 30 mm over the isocentre."""
     affine = np.array([[0, 0, 4, -58], [0, 4, 0, -58], [4, 0, 0, -58], [0, 0, 0, 1.0]])
-    points = np.stack(np.indices((30, 30, 30)), axis=-1) @ affine[:3, :3].T + affine[:3, 3]
+    points = np.moveaxis(np.indices((30, 30, 30)), 0, -1) @ affine[:3, :3].T + affine[:3, 3]
     voxels = np.zeros((30, 30, 30), np.uint8)
     voxels[np.abs(points[..., 1]) < 32] = 1
     voxels[np.linalg.norm(points, axis=-1) < 12] = 2
