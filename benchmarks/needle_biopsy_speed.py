@@ -73,6 +73,7 @@ class BareArm:
     """
 
     def __init__(self) -> None:
+        """Start the world."""
         self._world = World(load_arm("kuka_lbr"))
 
     def replay(self, moves: list[Move]) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,16 +24,18 @@ def direction_of_tilt(tilt: NDArray[np.float64]) -> NDArray[np.float64]:
     A tilt of zero points straight down; its size is the angle from the vertical, and it leans the
     way the tip points: towards world x and y.
     """
-    angle = float(np.hypot(tilt[0], tilt[1]))
-    reach = 1.0 if angle < 1e-9 else float(np.sin(angle)) / angle
-    return np.array([tilt[0] * reach, tilt[1] * reach, -np.cos(angle)])
+    x, y = tilt.tolist()  # plain floats: this runs every control step
+    angle = math.hypot(x, y)
+    reach = 1.0 if angle < 1e-9 else math.sin(angle) / angle
+    return np.array([x * reach, y * reach, -math.cos(angle)])
 
 
 def tilt_of_direction(direction: NDArray[np.float64]) -> NDArray[np.float64]:
     """The tilt (2,), rad, of a needle's unit direction (3,) in the world."""
-    across = float(np.hypot(direction[0], direction[1]))
-    angle = float(np.arctan2(across, -direction[2]))
-    return np.asarray(direction[:2] * (angle / across if across > 1e-9 else 1.0))
+    x, y, z = direction.tolist()
+    across = math.hypot(x, y)
+    stretch = math.atan2(across, -z) / across if across > 1e-9 else 1.0
+    return np.array([x * stretch, y * stretch])
 
 
 class NeedleGuide:
@@ -76,7 +80,7 @@ class NeedleGuide:
         tip, tilt = self.tip.copy(), self.tilt
         if not is_inserted:
             tilt = tilt + command[2:4]
-            angle = float(np.hypot(tilt[0], tilt[1]))
+            angle = math.hypot(*tilt.tolist())
             if angle > MAX_TILT_RAD:
                 tilt = tilt * (MAX_TILT_RAD / angle)
             tip[:2] += command[:2]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halsted.robot.arm import Arm
+from halsted.robot.errors import ArmError
 from halsted.robot.needle import NeedleContact
 
 RATE_HZ = 240.0
@@ -61,8 +62,17 @@ class World:
     """
 
     def __init__(self, arm: Arm, substeps: int = 8) -> None:
-        """Start a PyBullet client without a window and load the arm into it."""
+        """Start a PyBullet client without a window and load the arm into it.
+
+        Raises:
+            ArmError: the number of sub-steps is odd.
+        """
         pybullet = import_bullet()
+        if substeps % _FORCE_EVERY:
+            raise ArmError(
+                f"a control step has {substeps} sub-steps, but they come in twos; choose an even "
+                "number"
+            )
         self.arm = arm
         self.substeps = substeps
         self._bullet: Any = pybullet
@@ -118,20 +128,22 @@ class World:
             self._measure()
             contact.update(self.joints, self.control_period_s)
             return
-        for substep in range(self.substeps):
-            if contact.force != 0.0:
-                bullet.applyExternalForce(
-                    self._body,
-                    self._needle_link,
-                    (-contact.force * contact.direction).tolist(),
-                    contact.tip.tolist(),
-                    bullet.WORLD_FRAME,
-                    physicsClientId=client,
-                )
-            bullet.stepSimulation(physicsClientId=client)
-            if substep % _FORCE_EVERY == _FORCE_EVERY - 1:
-                self._measure()
-                contact.update(self.joints, _FORCE_EVERY / RATE_HZ)
+        for _ in range(self.substeps // _FORCE_EVERY):
+            push = (-contact.force * contact.direction).tolist()
+            tip = contact.tip.tolist()
+            for _ in range(_FORCE_EVERY):
+                if contact.force != 0.0:
+                    bullet.applyExternalForce(
+                        self._body,
+                        self._needle_link,
+                        push,
+                        tip,
+                        bullet.WORLD_FRAME,
+                        physicsClientId=client,
+                    )
+                bullet.stepSimulation(physicsClientId=client)
+            self._measure()
+            contact.update(self.joints, _FORCE_EVERY / RATE_HZ)
 
     def body_count(self) -> int:
         """Number of bodies in the world."""

@@ -60,9 +60,9 @@ def harm(
         limits: What counts as harm.
 
     Returns:
-        (cause,) or (n, cause), see `CAUSES`: 1 for a step that pierces a vessel or bone, comes within
-        the margin of an organ at risk or exceeds the force limit; for the pleura, the number of
-        punctures beyond those allowed.
+        (cause,) or (n, cause), see `CAUSES`: 1 for a step that pierces a vessel or bone, comes
+        within the margin of an organ at risk or exceeds the force limit; for the pleura, the number
+        of punctures beyond those allowed.
     """
     excess_before = np.maximum(np.subtract(pleura_before, limits.pleura_allowed), 0.0)
     excess_after = np.maximum(np.subtract(pleura_after, limits.pleura_allowed), 0.0)

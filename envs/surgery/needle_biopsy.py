@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -171,12 +172,12 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         if self._world is None:
             raise gym.error.ResetNeeded("reset the environment before its first step")
         action = np.asarray(action, dtype=np.float64)
-        if not np.isfinite(action).all():
+        if not math.isfinite(action.sum()):
             raise EnvironmentOptionError(
                 f"an action holds numbers that are not finite ({action.tolist()}); check the policy"
             )
         distance_before, pleura_before = self._distance, self._pleura
-        command = np.clip(action, -1.0, 1.0) * self._command_scale
+        command = np.minimum(np.maximum(action, -1.0), 1.0) * self._command_scale
         if self.contact.force > self.limits.force_limit_n:
             command[4] = min(command[4], 0.0)  # an arm's force guard: it pushes no further
         self._guide.move(command, self.contact.is_inserted)
@@ -315,8 +316,7 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
 
     def _vector(self, quantities: NDArray[np.float64]) -> NDArray[np.float32]:
         scaled = (quantities * self._unscale).astype(np.float32)
-        bounded: NDArray[np.float32] = np.minimum(np.maximum(scaled, -self._limit), self._limit)
-        return bounded
+        return np.asarray(np.minimum(np.maximum(scaled, -self._limit), self._limit), np.float32)
 
     def _state(self) -> NDArray[np.float64]:
         """The quantities of `specification.NEEDLE_STATE`, in SI units."""
@@ -431,4 +431,4 @@ class NeedleBiopsyGoalEnv(NeedleBiopsyEnv):
 
 def _goal(point_in_world: NDArray[np.float64]) -> NDArray[np.float32]:
     scaled = ((point_in_world - _ISOCENTRE) / GOAL_SCALE_M).astype(np.float32)
-    return np.clip(scaled, -_GOAL_BOUND, _GOAL_BOUND)
+    return np.asarray(np.minimum(np.maximum(scaled, -_GOAL_BOUND), _GOAL_BOUND), np.float32)
