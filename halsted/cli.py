@@ -210,10 +210,13 @@ def evaluate(
     from halsted.agents.evaluation import evaluate as score
     from halsted.agents.evaluation import results, write_results
     from halsted.agents.making import make_policy
+    from halsted.imaging_bridge.files import make_folder
     from halsted.scenarios.catalogue import load_scenario
 
     posed = load_scenario(scenario)
     actor = make_policy(policy, posed)
+    if out is not None:
+        make_folder(out.parent)  # an output that cannot be is told before the work, not after
     cases = posed.cases("test")[:patients]
     with _progress() as bar:
         task = bar.add_task(f"{actor.name}", total=len(cases) * posed.episodes_per_patient)

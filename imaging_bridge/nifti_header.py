@@ -1,6 +1,7 @@
 """What SimpleITK does not tell about a NIfTI file: is it whole, is it placed, are its labels named.
 
-SimpleITK reads a truncated NIfTI file as zeros from where it ends, without an error.
+SimpleITK reads a truncated NIfTI file as zeros from where it ends, and a voxel that is no number as
+zero, both without an error.
 Field offsets: https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h.
 """
 
@@ -14,11 +15,14 @@ from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
 
+import numpy as np
+
 from halsted.imaging_bridge.errors import ScanError
 
 _HEADER_BYTES = 348
 _NIFTI_2_HEADER_BYTES = 540
 _CHUNK_BYTES = 1 << 20
+_FLOATS = {16: "f4", 64: "f8"}  # codes of the header's datatype
 _MOST_EXTENSION_BYTES = 4 << 20
 
 # Caret's label table, which TotalSegmentator, nnU-Net and Connectome Workbench write. A pattern and
@@ -33,6 +37,7 @@ class NiftiHeader:
     Attributes:
         dimensions: Voxels along (x, y, z, ...), as many as the header counts.
         bits: Of one voxel.
+        float_type: NumPy's name of a voxel's type, with byte order, where it is a float; else "".
         data_offset: Byte at which the voxels start.
         is_placed: Whether the header says where the voxels lie in the patient.
         names: Voxel values by name, from a label table in the header's extension; or empty.
@@ -40,6 +45,7 @@ class NiftiHeader:
 
     dimensions: tuple[int, ...]
     bits: int
+    float_type: str
     data_offset: int
     is_placed: bool
     names: dict[str, int]
@@ -65,7 +71,12 @@ def read_nifti_header(path: Path) -> NiftiHeader:
     try:
         with _open(path) as file:
             header = _parse(path, file)
-            present = file.tell() + _count_bytes(file, header.file_bytes)
+            start = file.tell()
+            is_aligned = start == header.data_offset
+            count, bad = _read_through(
+                file, header.file_bytes, header.float_type if is_aligned else ""
+            )
+            present = start + count
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ScanError(
             f"{path} is truncated or damaged: its gzip stream breaks off; get the file again"
@@ -78,6 +89,11 @@ def read_nifti_header(path: Path) -> NiftiHeader:
         raise ScanError(
             f"{path} is truncated: it holds {present} bytes, but its NIfTI header announces "
             f"{header.file_bytes}; get the file again"
+        )
+    if bad:
+        raise ScanError(
+            f"{bad} voxels of {path} are NaN or infinite; every voxel must be a number, so mask or "
+            "refill them before reading it here"
         )
     if not header.is_placed:
         raise ScanError(
@@ -118,8 +134,10 @@ def _fields(head: bytes, order: str) -> NiftiHeader:
         return tuple(int(value) for value in struct.unpack_from(order + kind, head, offset))
 
     count, *dimensions = at(40, "8h")
-    (bits,), (offset,), codes = at(72, "h"), at(108, "f"), at(252, "2h")
-    return NiftiHeader(tuple(dimensions[: max(count, 0)]), bits, offset, any(codes), {})
+    (code, bits), (offset,), placed = at(70, "2h"), at(108, "f"), at(252, "2h")
+    float_type = order + _FLOATS[code] if code in _FLOATS else ""
+    size = tuple(dimensions[: max(count, 0)])
+    return NiftiHeader(size, bits, float_type, offset, any(placed), {})
 
 
 def _label_table(extension: bytes) -> dict[str, int]:
@@ -129,9 +147,15 @@ def _label_table(extension: bytes) -> dict[str, int]:
     }
 
 
-def _count_bytes(file: BufferedIOBase, most: int) -> int:
-    """Bytes left in the file; stops counting soon after `most`, so that no bomb is unpacked."""
-    count = 0
+def _read_through(file: BufferedIOBase, most: int, float_type: str) -> tuple[int, int]:
+    """Bytes left in the file, and how many of its numbers are not finite.
+
+    Stops soon after `most` bytes, so that no bomb is unpacked.
+    """
+    count = bad = 0
     while count <= most and (chunk := file.read(_CHUNK_BYTES)):
         count += len(chunk)
-    return count
+        if float_type:
+            whole = len(chunk) - len(chunk) % np.dtype(float_type).itemsize
+            bad += int(np.count_nonzero(~np.isfinite(np.frombuffer(chunk[:whole], float_type))))
+    return count, bad
