@@ -26,21 +26,26 @@ _NEAR_SKIN_M = 0.03
 
 
 def import_bullet() -> Any:
-    """The pybullet module, imported without its greeting on standard output.
+    """The pybullet module, imported without its greeting.
 
-    The greeting is printed by C code and would stand before a command's JSON.
+    C code prints it, and it would stand before a command's JSON or in the middle of a progress bar.
     """
     if "pybullet" not in sys.modules:
         libc = ctypes.CDLL(None)
-        kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.close(nowhere)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        kept = {stream: os.dup(stream) for stream in (1, 2)}
+        nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
+            for stream in kept:
+                os.dup2(nowhere, stream)
             importlib.import_module("pybullet")
             libc.fflush(None)
         finally:
-            os.dup2(kept, 1)
-            os.close(kept)
+            for stream, copy in kept.items():
+                os.dup2(copy, stream)
+                os.close(copy)
+            os.close(nowhere)
     return importlib.import_module("pybullet")
 
 
