@@ -21,6 +21,7 @@ from halsted.agents.report import ReportContent, write_report
 from halsted.agents.training import Curve, smoothed, train
 from halsted.imaging_bridge.cases import Case, PreparedPatient, ScanCase
 from halsted.imaging_bridge.files import make_folder
+from halsted.imaging_bridge.structures import names_with_role
 from halsted.robot.registration import transform_points
 from halsted.scenarios.catalogue import load_scenario
 from halsted.scenarios.schema import Scenario
@@ -107,7 +108,10 @@ def run_demo(request: DemoRequest, begin: Begin) -> tuple[dict[str, Any], Path]:
 
 
 def _organ(request: DemoRequest) -> str:
-    """The organ asked for; else the liver where the scan's labels name one, else the lung."""
+    """The organ asked for; else the one that the lesion lies in.
+
+    A lesion yet to be made up is put into the liver where that is labelled, else into the lung.
+    """
     if request.organ not in (None, "liver", "lung"):
         raise PolicyError(f"there is no demo for the organ {request.organ!r}; choose liver or lung")
     if request.organ is not None or request.scan is None:
@@ -115,7 +119,14 @@ def _organ(request: DemoRequest) -> str:
     from halsted.imaging_bridge.read import read_patient
 
     labels = read_patient(request.scan, request.labels, request.label_names).labels
-    return "liver" if labels is not None and "liver" in labels.names else "lung"
+    if labels is None or "liver" not in labels.names:
+        return "lung"
+    lesions = [request.lesion] if request.lesion else names_with_role(labels.names, "lesion")
+    mask = labels.mask(*lesions)
+    if not mask.any():
+        return "liver"
+    around = tuple(slice(max(0, index.min() - 3), index.max() + 4) for index in np.nonzero(mask))
+    return "liver" if labels.mask("liver")[around].any() else "lung"
 
 
 def _prepare_all(cases: list[Case], begin: Begin) -> list[PreparedPatient]:
@@ -227,10 +238,11 @@ def _remarks(request: DemoRequest, patient: PreparedPatient) -> list[str]:
 
 
 def _provenance(request: DemoRequest, scenario: Scenario) -> dict[str, object]:
+    # Paths stay out of a report that may be passed on: folders are often named after people.
     options = {
-        "--scan": request.scan,
-        "--labels": request.labels,
-        "--label-names": request.label_names,
+        "--scan": request.scan and "SCAN",
+        "--labels": request.labels and "LABELS",
+        "--label-names": request.label_names and "NAMES",
         "--organ": request.organ,
         "--lesion": request.lesion,
         "--steps": request.steps,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -101,13 +102,13 @@ def evaluate(
     """
     env = make_environment(scenario, cases, policy.environment)
     episodes = []
-    for patient in range(len(cases)):
-        for repetition in range(scenario.episodes_per_patient):
-            scene_seed = _scene_seed(seed, patient, repetition)
-            episodes.append(run_episode(env, policy, scene_seed, patient))
-            if on_episode is not None:
-                on_episode(episodes[-1])
-    env.close()
+    with contextlib.closing(env):
+        for patient in range(len(cases)):
+            for repetition in range(scenario.episodes_per_patient):
+                scene_seed = _scene_seed(seed, patient, repetition)
+                episodes.append(run_episode(env, policy, scene_seed, patient))
+                if on_episode is not None:
+                    on_episode(episodes[-1])
     return episodes
 
 

@@ -42,7 +42,8 @@ def bootstrap_interval(
     """Percentile interval of the interquartile mean over all episodes.
 
     Where patients have several episodes, episodes are drawn anew within each patient (stratified,
-    the patients are the tasks of the paper). Where every patient has one, patients are drawn.
+    the patients are the tasks of the paper). Where a patient has one only, all episodes are one
+    stratum.
 
     Args:
         scores_by_patient: For each patient, the scores of its episodes.
@@ -52,7 +53,7 @@ def bootstrap_interval(
     """
     rng = np.random.default_rng(seed)
     strata = [np.asarray(scores, dtype=np.float64).ravel() for scores in scores_by_patient]
-    if all(stratum.size == 1 for stratum in strata):
+    if any(stratum.size == 1 for stratum in strata):
         strata = [np.concatenate(strata)]
     drawn = [
         stratum[rng.integers(stratum.size, size=(repetitions, stratum.size))] for stratum in strata

@@ -15,6 +15,7 @@ from halsted.scenarios.schema import Scenario
 
 NETWORK = "policy.zip"
 CARD = "policy.json"
+_CARD_FIELDS = ("scenario", "algorithm", "steps", "demonstrations", "environment")
 
 
 class TrainedPolicy:
@@ -38,6 +39,8 @@ class TrainedPolicy:
 def load_trained(folder: Path, scenario: Scenario) -> TrainedPolicy:
     """The policy that `training.train` wrote into a folder.
 
+    A network is stored as stable-baselines3 stores it, by pickle: load only what you trust.
+
     Raises:
         PolicyError: the folder holds none, it is damaged, or it was trained for another scenario.
     """
@@ -53,16 +56,19 @@ def load_trained(folder: Path, scenario: Scenario) -> TrainedPolicy:
     torch.set_num_threads(1)
     learner: Any = {"sac-her": SAC, "ppo": PPO}[card["algorithm"]]
     try:
-        model = learner.load(folder / NETWORK, device="cpu", custom_objects=_untrusted_fields())
+        model = learner.load(folder / NETWORK, device="cpu", custom_objects=_fields_not_needed())
     except Exception as error:  # stable-baselines3 raises whatever zipfile and torch raise
         raise PolicyError(
             f"the network in {folder / NETWORK} cannot be read ({type(error).__name__}); train "
             "it again"
         ) from error
-    return TrainedPolicy(model, f"{card['algorithm']} {card['steps']} steps", card["environment"])
+    name = f"{card['algorithm']} {card['steps']} steps"
+    if card["demonstrations"]:
+        name += f" and {card['demonstrations']} demonstrations"
+    return TrainedPolicy(model, name, card["environment"])
 
 
-def _untrusted_fields() -> dict[str, Any]:
+def _fields_not_needed() -> dict[str, Any]:
     """Fields of a saved model that are not needed to act."""
     return {
         "lr_schedule": lambda _: 0.0,
@@ -79,7 +85,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
         known = {"sac-her", "ppo"}
         if card["algorithm"] not in known or not (folder / NETWORK).is_file():
             raise KeyError("algorithm")
-        return {key: card[key] for key in ("scenario", "algorithm", "steps", "environment")}
+        return {key: card[key] for key in _CARD_FIELDS}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PolicyError(
             f"{folder} holds no trained policy ({CARD} and {NETWORK}); give the folder that "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from halsted.imaging_bridge.files import make_folder, write_text, write_whole
 from halsted.scenarios.schema import Scenario
 
 Algorithm = Literal["sac-her", "ppo"]
+
+_PACKAGES = ("halsted", "torch", "stable-baselines3", "gymnasium", "pybullet")
 
 
 @dataclass
@@ -74,7 +77,8 @@ def train(
     make_folder(folder)
     torch.set_num_threads(1)
     environment = scenario.goal_environment if algorithm == "sac-her" else scenario.environment
-    env = Monitor(make_environment(scenario, cases or scenario.cases("train"), environment))
+    trained_on = cases or scenario.cases("train")
+    env = Monitor(make_environment(scenario, trained_on, environment))
     curve = Curve()
 
     class Follow(BaseCallback):
@@ -99,12 +103,24 @@ def train(
 
     log = str(folder / "tensorboard") if tensorboard else None
     model = _learner(algorithm, env, seed, log)
-    if demonstrations and algorithm == "sac-her":
-        _demonstrate(model, env, demonstrations, seed)
-    model.learn(total_timesteps=steps, callback=Follow(), log_interval=20)
-    env.close()
+    with contextlib.closing(env):
+        if demonstrations and algorithm == "sac-her":
+            _demonstrate(model, env, demonstrations, seed)
+        model.learn(total_timesteps=steps, callback=Follow(), log_interval=20)
     write_whole(folder / NETWORK, model.save)
-    write_text(folder / CARD, json.dumps(_card(scenario, algorithm, environment, steps, seed)))
+    card = {
+        "scenario": scenario.name,
+        "scenario_hash": scenario.content_hash,
+        "environment": environment,
+        "algorithm": algorithm,
+        "steps": int(model.num_timesteps),
+        "demonstrations": demonstrations if algorithm == "sac-her" else 0,
+        "patients": [case.name for case in trained_on],
+        "seed": seed,
+        "versions": {name: version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+    }
+    write_text(folder / CARD, json.dumps(card, indent=1))
     return curve
 
 
@@ -172,22 +188,6 @@ def _demonstrate(model: Any, env: Any, episodes: int, seed: int) -> None:
                 [info],
             )
             observation = following
-
-
-def _card(
-    scenario: Scenario, algorithm: Algorithm, environment: str, steps: int, seed: int
-) -> dict[str, Any]:
-    packages = ("halsted", "torch", "stable-baselines3", "gymnasium", "pybullet")
-    return {
-        "scenario": scenario.name,
-        "scenario_hash": scenario.content_hash,
-        "environment": environment,
-        "algorithm": algorithm,
-        "steps": steps,
-        "seed": seed,
-        "versions": {name: version(name) for name in packages},
-        "python": platform.python_version(),
-    }
 
 
 def smoothed(values: list[float], window: int = 20) -> list[float]:

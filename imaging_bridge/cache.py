@@ -6,6 +6,7 @@ user's cache folder where that is unset; it may be deleted at any time.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -24,6 +25,7 @@ from halsted.imaging_bridge.files import make_folder
 Arrays = Mapping[str, NDArray[Any]]
 
 _DEFAULT_LIMIT_GB = 10.0
+_UNFINISHED = ".partial-"
 
 
 def cache_folder() -> Path:
@@ -44,11 +46,12 @@ def find_cached(key: str) -> dict[str, NDArray[Any]] | None:
         return None
     try:
         arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
-        os.utime(folder)  # the age that eviction goes by
     except (OSError, ValueError):
         shutil.rmtree(folder, ignore_errors=True)
         return None
-    return arrays
+    with contextlib.suppress(OSError):  # a cache that may only be read is one all the same
+        os.utime(folder)  # the age that eviction goes by
+    return arrays or None
 
 
 def cached_arrays(key: str, make: Callable[[], Arrays]) -> dict[str, NDArray[Any]]:
@@ -64,7 +67,7 @@ def cached_arrays(key: str, make: Callable[[], Arrays]) -> dict[str, NDArray[Any
     root = cache_folder()
     try:
         _evict(root, room_for=sum(array.nbytes for array in arrays.values()))
-        temporary = Path(tempfile.mkdtemp(dir=root, prefix=".partial-"))
+        temporary = Path(tempfile.mkdtemp(dir=root, prefix=_UNFINISHED))
         try:
             for name, array in arrays.items():
                 np.save(temporary / f"{name}.npy", array)
@@ -101,6 +104,8 @@ def _evict(root: Path, room_for: int) -> None:
         ) from None
     entries = []
     for folder in root.iterdir():
+        if folder.name.startswith(_UNFINISHED):
+            continue  # another process is writing it
         try:
             size = sum(path.stat().st_size for path in folder.iterdir())
             entries.append((folder.stat().st_mtime, size, folder))
@@ -110,5 +115,8 @@ def _evict(root: Path, room_for: int) -> None:
     for _, size, folder in sorted(entries):
         if total <= limit:
             break
-        shutil.rmtree(folder, ignore_errors=True)
+        # Renamed first, so that nobody finds an entry of which half is gone.
+        with contextlib.suppress(OSError):
+            doomed = folder.rename(root / f"{_UNFINISHED}{folder.name}")
+            shutil.rmtree(doomed, ignore_errors=True)
         total -= size

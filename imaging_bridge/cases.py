@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from halsted.imaging_bridge.lesions import LESION, with_synthetic_lesion
 from halsted.imaging_bridge.patient import Patient, stored_under
 from halsted.imaging_bridge.structures import names_with_role
 
-_PHANTOM_VERSION = 1  # raise when the phantom of the same seed changes
+_PHANTOM_VERSION = 2  # raise when the phantom of the same seed changes
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class PhantomCase:
         """E.g. ``phantom-liver-7``."""
         return f"phantom-{self.organ}-{self.seed}"
 
+    @property
+    def person(self) -> str:
+        """Who it is, whatever lesion is looked at: phantoms of one seed are one person."""
+        return f"phantom {self.seed}"
+
     def prepare(self) -> PreparedPatient:
         """Build the phantom, or take it from the cache."""
         from halsted.imaging_bridge.phantoms import phantom
@@ -81,9 +87,14 @@ class ScanCase:
 
     @property
     def name(self) -> str:
-        """The name of the file or folder, which users choose."""
-        name = f"scan-{Path(self.scan).name}"
-        return name if self.lesion_seed == 0 else f"{name}-{self.lesion_seed}"
+        """Tells scans and lesions apart without a word of the path, which may name a person."""
+        digest = hashlib.sha256(f"{self.person}\n{self.lesion}\n{self.lesion_seed}".encode())
+        return f"scan-{digest.hexdigest()[:8]}"
+
+    @property
+    def person(self) -> str:
+        """Who it is, whatever lesion is looked at and however the path is spelled."""
+        return str(Path(self.scan).resolve())
 
     def prepare(self) -> PreparedPatient:
         """Read the scan, derive what its labels lack, and see to a lesion.

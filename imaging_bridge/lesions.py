@@ -20,8 +20,9 @@ def with_synthetic_lesion(
 ) -> Patient:
     """The patient with a made-up spherical lesion at a seeded point of an organ.
 
-    The point is drawn from the voxels of the organ that are as deep in it as the lesion is wide
-    and clear of labelled vessels. The lesion is painted into labels and CT alike, and told in
+    The point is drawn from the voxels with room for the lesion: in the organ, and clear of labelled
+    vessels. Where there is none, the lesion is drawn smaller, down to the least radius.
+    The lesion is painted into labels and CT alike, and told in
     ``facts["lesion"]``.
 
     Args:
@@ -48,9 +49,9 @@ def with_synthetic_lesion(
     vessels = names_with_role(labels.names, "vessel")
     if vessels:
         to_vessel = signed_distance(labels.mask(*vessels), labels.spacing)
-        depth = np.where(to_vessel > radius + _VESSEL_CLEARANCE_MM, depth, -np.inf)
+        depth = np.minimum(depth, to_vessel - _VESSEL_CLEARANCE_MM)
     radius = min(radius, float(depth.max()) - 1.0)
-    if radius < radius_mm[0] * 0.75:
+    if radius < radius_mm[0]:
         raise StructureError(
             f"no point of the {organ} has room for a lesion of {radius_mm[0]:.0f} mm radius clear "
             "of vessels; choose another organ or give a label map with a lesion"

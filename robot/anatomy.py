@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from halsted.imaging_bridge import LabelMap, Patient, StructureError
 from halsted.imaging_bridge.cache import cache_key, cached_arrays
 from halsted.imaging_bridge.fields import signed_distance
-from halsted.imaging_bridge.structures import names_with_role
+from halsted.imaging_bridge.structures import names_with_role, role_of
 
 FIELDS = ("body", "lesion", "vessel", "bone", "lung", "organ", "risk")
 """The fields in the order of the last array axis. ``organ`` holds the target, ``risk`` every
@@ -94,7 +94,8 @@ def anatomy_of(patient: Patient, lesion: str, organ: str) -> Anatomy:
         )
     if not labels.mask(lesion).any():
         raise StructureError(f"the structure {lesion!r} has no voxels; choose another target")
-    key = cache_key("anatomy", _VERSION, labels.content_hash, lesion, organ)
+    roles = [(name, role_of(name)) for name in sorted(labels.names)]
+    key = cache_key("anatomy", _VERSION, labels.content_hash, lesion, organ, roles)
     arrays = cached_arrays(key, lambda: _make_fields(labels, lesion, organ))
     return Anatomy(
         arrays["fields"],
@@ -110,6 +111,11 @@ def _make_fields(labels: LabelMap, lesion: str, organ: str) -> dict[str, NDArray
     for number, mask in enumerate(_masks(labels, lesion, organ)):
         distance = np.clip(signed_distance(mask, labels.spacing), -FAR_MM, FAR_MM)
         fields[..., number] = np.round(distance / _QUANTUM_MM)
+        if number == LESION and not mask.any():
+            raise StructureError(
+                f"the structure {lesion!r} is too small to be seen at {_FINEST_SPACING_MM:g} mm; "
+                "choose a larger target"
+            )
         if number == LESION:
             deepest = np.unravel_index(np.argmin(distance), distance.shape)
             radius = -float(distance[deepest])

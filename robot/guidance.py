@@ -59,7 +59,7 @@ class NeedleGuide:
         joints, miss = self._arm.chain.solve(
             tip, direction_of_tilt(tilt), self._arm.home, self._arm.home, _COLD_ITERATIONS
         )
-        if miss > _MISS_M:
+        if not miss <= _MISS_M:  # so that NaN is refused too
             return False
         self.tip, self.tilt, self.joints = tip.copy(), tilt.copy(), joints
         return True
@@ -67,8 +67,8 @@ class NeedleGuide:
     def move(self, command: NDArray[np.float64], is_inserted: bool) -> bool:
         """Take one step of lateral (2, m), tilt (2, rad) and advance (1, m).
 
-        A step out of the workspace, beyond the largest tilt or out of the arm's reach is not
-        taken. While the needle is inserted only the advance acts.
+        A step out of the workspace or out of the arm's reach is not taken; a tilt beyond the
+        largest is taken as the largest. While the needle is inserted only the advance acts.
 
         Args:
             command: (5,) in SI units, see `specification.NEEDLE_COMMAND`.

@@ -88,7 +88,7 @@ class SceneView:
             bullet.resetJointState(self._body, number, angle, physicsClientId=client)
         width, height = self._size
         view = bullet.computeViewMatrixFromYawPitchRoll(
-            np.add(ISOCENTRE_IN_WORLD, (-0.08, 0.0, 0.14)).tolist(),
+            np.add(ISOCENTRE_IN_WORLD, _LOOK_AT_M).tolist(),
             distance_m,
             yaw_deg,
             -28.0,

@@ -68,7 +68,7 @@ class Task(_Strict):
     horizon: PositiveInt = 80
     tolerance_mm: PositiveFloat = 5.0
     risk_margin_mm: NonNegative = 2.0
-    pleura_allowed: Annotated[int, Field(ge=0)] = 0
+    pleura_allowed: Annotated[int, Field(ge=0)] | None = None
     force_limit_n: PositiveFloat = 8.0
     harm_price: NonNegative = 0.2
 
@@ -114,9 +114,10 @@ class Scenario(_Strict):
 
     @model_validator(mode="after")
     def _splits_are_apart(self) -> Scenario:
-        shared = set(self.cases("train")) & set(self.cases("test"))
+        people = [{case.person for case in self.cases(split)} for split in ("train", "test")]
+        shared = people[0] & people[1]
         if shared:
-            names = ", ".join(sorted(case.name for case in shared)[:5])
+            names = ", ".join(sorted(shared)[:5])
             raise ValueError(f"these patients are both trained on and held back: {names}")
         return self
 

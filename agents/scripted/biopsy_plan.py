@@ -38,7 +38,7 @@ class NeedlePath:
         target: (3,) world m.
         entry: (3,) world m, where it crosses the skin.
         tilt: (2,) rad, of the needle along it.
-        price: What it was chosen by; above 1 where it does harm.
+        price: What it was chosen by; 2 or more where it does harm.
     """
 
     target: NDArray[np.float64]

@@ -21,8 +21,9 @@ class NeedleExpert:
     """The scripted expert. It sees true anatomy and the commanded pose.
 
     Over the skin it turns the needle and moves it sideways onto the planned line, keeping away
-    from the skin; then it drives the needle straight in. Where no harmless path exists it takes
-    the cheapest; where none is in reach at all, it stays where it is.
+    from the skin; then it drives the needle straight in, as deep as breathing has carried the
+    target at that moment. The plan itself is made for organs at rest. Where no harmless path exists
+    it takes the cheapest; where none is in reach at all, it stays where it is.
     """
 
     name = "expert"
@@ -64,5 +65,5 @@ class NeedleExpert:
     def _drive(self, tip: NDArray[np.float64]) -> NDArray[np.float64]:
         """Advance until the target is reached, wherever breathing has carried it."""
         assert self.path is not None
-        left = float((self.path.target - tip) @ self.path.direction)
+        left = float((self._env.target_in_world - tip) @ self.path.direction)
         return np.array([0.0, 0.0, 0.0, 0.0, left if abs(left) > _ON_TARGET_M else 0.0])

@@ -83,14 +83,14 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
     patient's labels name them.
 
     ## Starting State
-    A patient is drawn, the couch brings the lesion within 30 mm of the isocentre, and the needle
-    points straight down, 20 to 40 mm over the skin and at most 30 mm to either side of the lesion.
-    `reset(options={"patient": number})` chooses the patient, `options={"scene": record}` replays a
-    recorded scene (`info["scene"]`).
+    A patient is drawn, the couch brings the lesion to the isocentre, give or take 30 mm an axis,
+    and the needle points straight down, 20 to 40 mm over the skin and at most 30 mm to either side
+    of the lesion. `reset(options={"patient": number})` chooses the patient, and
+    `options={"scene": record}` replays a recorded scene (`info["scene"]`).
 
     ## Episode End
     Terminated on success (`info["is_success"]`): the tip within `tolerance_mm` of the centre of
-    the lesion, which is always less than its radius. Truncated after `horizon` steps.
+    the lesion, which is never more than its radius. Truncated after `horizon` steps.
 
     ## Arguments
     `patient`: a path to a scan, a `Patient`, a case, or a list of them; by default phantoms.
@@ -238,6 +238,10 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         if unknown:
             raise EnvironmentOptionError(
                 f"reset has no options {sorted(unknown)}; it takes 'patient' and 'scene'"
+            )
+        if len(options) > 1:
+            raise EnvironmentOptionError(
+                "reset was given both 'patient' and 'scene'; a scene names its own patient"
             )
         if "scene" in options:
             scene = BiopsyScene.from_dict(options["scene"])

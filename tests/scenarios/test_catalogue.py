@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 import halsted  # noqa: F401 - registers the environments
+from halsted.imaging_bridge.cases import ScanCase
 from halsted.scenarios.catalogue import (
     ScenarioError,
     load_scenario,
@@ -92,7 +93,7 @@ def test_broken_yaml_names_its_line() -> None:
 
 
 def test_a_patient_is_never_both_trained_on_and_held_back() -> None:
-    with pytest.raises(ScenarioError, match="phantom-liver-3"):
+    with pytest.raises(ScenarioError, match="held back: phantom 3"):
         parse_scenario(PLAIN.replace("first_seed: 10", "first_seed: 3"), "mine.yaml")
     scans = yaml.safe_load(PLAIN)
     scans["patients"] = {"train": [{"scan": "ct.nii.gz"}], "test": [{"scan": "ct.nii.gz"}]}
@@ -109,3 +110,9 @@ def test_the_hash_is_that_of_the_content() -> None:
     assert parse_scenario(spelt_out, "a.yaml").content_hash == one
     longer = PLAIN.replace("horizon: 60", "horizon: 61")
     assert parse_scenario(longer, "a.yaml").content_hash != one
+
+
+def test_a_scan_is_one_person_whatever_its_lesion_or_the_spelling_of_its_path() -> None:
+    one = ScanCase("scans/a.nii.gz")
+    assert ScanCase("./scans/../scans/a.nii.gz", lesion_seed=3).person == one.person
+    assert ScanCase("scans/b.nii.gz").person != one.person
