@@ -88,7 +88,7 @@ def run_demo(request: DemoRequest, begin: Begin) -> tuple[dict[str, Any], Path]:
     folder = request.out / "policy"
     curve = _train(scenario, request.steps, folder, begin)
     policies = [make_policy(name, scenario) for name in ("expert", "random", str(folder))]
-    scores = {policy.name: _score(scenario, policy, tested, begin) for policy in policies}
+    scores = {policy.name: _score(scenario, policy, patients, begin) for policy in policies}
     content = results(scenario, _SEED, scores)
     write_results(request.out / "results.json", content)
     report = write_report(
@@ -97,7 +97,7 @@ def run_demo(request: DemoRequest, begin: Begin) -> tuple[dict[str, Any], Path]:
             title=scenario.title,
             scenario=scenario.name,
             facts=_facts(scenario, patients, tested),
-            pictures=_pictures(scenario, policies, tested, patients[0], curve),
+            pictures=_pictures(scenario, policies, patients[0], curve),
             scores=[(name, one["summary"]) for name, one in content["policies"].items()],
             episodes={name: len(one["episodes"]) for name, one in content["policies"].items()},
             remarks=_remarks(request, patients[0]),
@@ -153,7 +153,9 @@ def _train(scenario: Scenario, steps: int, folder: Path, begin: Begin) -> Curve:
     )
 
 
-def _score(scenario: Scenario, policy: Policy, cases: list[Case], begin: Begin) -> list[Episode]:
+def _score(
+    scenario: Scenario, policy: Policy, cases: list[PreparedPatient], begin: Begin
+) -> list[Episode]:
     advance = begin(f"scoring {policy.name}", len(cases) * scenario.episodes_per_patient)
     done = 0
 
@@ -168,7 +170,6 @@ def _score(scenario: Scenario, policy: Policy, cases: list[Case], begin: Begin) 
 def _pictures(
     scenario: Scenario,
     policies: list[Policy],
-    cases: list[Case],
     patient: PreparedPatient,
     curve: Curve,
 ) -> list[tuple[str, bytes]]:
@@ -176,7 +177,7 @@ def _pictures(
     for policy in policies:
         if policy.name == "random":
             continue
-        env = make_environment(scenario, cases[:1], policy.environment, render_mode="rgb_array")
+        env = make_environment(scenario, [patient], policy.environment, render_mode="rgb_array")
         tips: list[NDArray[np.float64]] = []
 
         def follow(env: gym.Env[Any, Any], tips: list[NDArray[np.float64]] = tips) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from halsted.agents.making import make_environment
 from halsted.agents.policy import Policy
 from halsted.agents.statistics import summarise
-from halsted.imaging_bridge.cases import Case
+from halsted.envs.surgery.biopsy_patients import PatientLike
 from halsted.imaging_bridge.files import write_text
 from halsted.scenarios.schema import Scenario
 
@@ -92,7 +92,7 @@ def run_episode(
 def evaluate(
     scenario: Scenario,
     policy: Policy,
-    cases: Sequence[Case],
+    cases: Sequence[PatientLike],
     seed: int = 0,
     on_episode: Callable[[Episode], None] | None = None,
 ) -> list[Episode]:

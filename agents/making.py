@@ -11,13 +11,13 @@ import gymnasium as gym
 from halsted.agents.errors import PolicyError
 from halsted.agents.perception import make_segmenter
 from halsted.agents.policy import Policy, RandomPolicy
-from halsted.imaging_bridge.cases import Case
+from halsted.envs.surgery.biopsy_patients import PatientLike
 from halsted.scenarios.schema import Scenario
 
 
 def make_environment(
     scenario: Scenario,
-    cases: Sequence[Case],
+    cases: Sequence[PatientLike],
     environment: str | None = None,
     render_mode: str | None = None,
 ) -> gym.Env[Any, Any]:

@@ -17,7 +17,7 @@ from halsted.imaging_bridge.cases import (
 )
 from halsted.robot.anatomy import Anatomy, anatomy_of
 
-PatientLike = Patient | Case | str | Path
+PatientLike = PreparedPatient | Patient | Case | str | Path
 
 DEFAULT_TRAINING_SEEDS = range(8)
 """Phantoms of an environment that is made without a patient; scenario files hold theirs."""
@@ -61,7 +61,7 @@ class BiopsyPatients:
         """
         if patients is None:
             patients = [PhantomCase(seed, organ) for seed in DEFAULT_TRAINING_SEEDS]
-        elif isinstance(patients, Patient | PhantomCase | ScanCase | str | Path):
+        elif isinstance(patients, PreparedPatient | Patient | PhantomCase | ScanCase | str | Path):
             patients = [patients]
         if not patients:
             raise EnvironmentOptionError("an environment needs a patient; the list is empty")
@@ -89,6 +89,8 @@ class BiopsyPatients:
         source = self._sources[number]
         if isinstance(source, str | Path):
             source = ScanCase(str(source), organ=self.organ)
+        if isinstance(source, PreparedPatient):
+            return source
         if isinstance(source, Patient):
             return prepare_patient(source, self.organ)
         return source.prepare()
