@@ -106,7 +106,7 @@ def anatomy_of(patient: Patient, lesion: str, organ: str) -> Anatomy:
 
 
 def _make_fields(labels: LabelMap, lesion: str, organ: str) -> dict[str, NDArray[Any]]:
-    labels = _thinned(_cropped(labels, margin_mm=20.0))
+    labels = thinned(_cropped(labels, margin_mm=20.0))
     fields = np.empty((*labels.shape, len(FIELDS)), dtype=np.int16)
     for number, mask in enumerate(_masks(labels, lesion, organ)):
         distance = np.clip(signed_distance(mask, labels.spacing), -FAR_MM, FAR_MM)
@@ -160,8 +160,8 @@ def _cropped(labels: LabelMap, margin_mm: float) -> LabelMap:
     return LabelMap(labels.voxels[box], affine, labels.names, labels.provenance)
 
 
-def _thinned(labels: LabelMap) -> LabelMap:
-    """Every n-th voxel along axes that are finer than the fields need to be."""
+def thinned(labels: LabelMap) -> LabelMap:
+    """Every n-th voxel along axes that are finer than a needle or a camera needs them."""
     steps = [max(1, int(_FINEST_SPACING_MM // spacing)) for spacing in labels.spacing]
     affine = labels.affine.copy()
     affine[:3, :3] *= steps

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from halsted.imaging_bridge.cases import PreparedPatient
 from halsted.imaging_bridge.structures import Role, names_with_role
 from halsted.imaging_bridge.surfaces import surface_of
+from halsted.robot.anatomy import thinned
 from halsted.robot.arm import Arm
 from halsted.robot.registration import ISOCENTRE_IN_WORLD
 from halsted.robot.world import import_bullet
@@ -131,8 +132,8 @@ def _parts(
     prepared: PreparedPatient,
 ) -> list[tuple[NDArray[np.float32], NDArray[np.int32], Colour]]:
     """Points (n, 3) in LPS mm, faces (m, 3) and colour of what is shown of a patient."""
-    labels = prepared.patient.labels
-    assert labels is not None  # a prepared patient has labels
+    assert prepared.patient.labels is not None  # a prepared patient has labels
+    labels = thinned(prepared.patient.labels)
     parts = []
     present = [name for name, volume in labels.volumes_ml.items() if volume > 0.0]
     for role, colour, faces in _SHOWN:
