@@ -15,7 +15,7 @@ from halsted.scenarios.schema import Scenario
 
 NETWORK = "policy.zip"
 CARD = "policy.json"
-_CARD_FIELDS = ("scenario", "algorithm", "steps", "demonstrations", "environment")
+_CARD_FIELDS = ("scenario", "algorithm", "steps", "environment")
 
 
 class TrainedPolicy:
@@ -85,7 +85,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
         known = {"sac-her", "ppo"}
         if card["algorithm"] not in known or not (folder / NETWORK).is_file():
             raise KeyError("algorithm")
-        return {key: card[key] for key in _CARD_FIELDS}
+        return {"demonstrations": 0, **card} | {key: card[key] for key in _CARD_FIELDS}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PolicyError(
             f"{folder} holds no trained policy ({CARD} and {NETWORK}); give the folder that "
