@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halsted.imaging_bridge.cases import PreparedPatient
-from halsted.imaging_bridge.structures import role_of
+from halsted.imaging_bridge.structures import is_part_of, role_of
 from halsted.imaging_bridge.volume import Grid
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _groups(prepared: PreparedPatient) -> dict[str, list[int]]:
             groups["lesion"].append(value)
         elif role == "vessel":
             groups["vessel"].append(value)
-        elif name == prepared.organ or name.startswith(f"{prepared.organ}_"):
+        elif is_part_of(name, prepared.organ):
             groups["target organ"].append(value)
         elif role == "organ":
             groups["other organ"].append(value)

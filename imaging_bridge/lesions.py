@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from halsted.imaging_bridge.errors import StructureError
 from halsted.imaging_bridge.fields import signed_distance
 from halsted.imaging_bridge.patient import Patient
-from halsted.imaging_bridge.structures import names_with_role
+from halsted.imaging_bridge.structures import is_part_of, names_with_role
 
 LESION = "lesion"
 _VESSEL_CLEARANCE_MM = 5.0
@@ -42,7 +42,7 @@ def with_synthetic_lesion(
         )
     rng = np.random.default_rng(seed)
     radius = float(rng.uniform(*radius_mm))
-    parts = [name for name in labels.names if name == organ or name.startswith(f"{organ}_")]
+    parts = [name for name in labels.names if is_part_of(name, organ)]
     inside = labels.mask(*(parts or [organ]))
     depth = -signed_distance(inside, labels.spacing)
     depth[[0, -1]] = depth[:, [0, -1]] = depth[:, :, [0, -1]] = -np.inf

@@ -52,6 +52,11 @@ def names_with_role(names: Iterable[str], *roles: Role) -> list[str]:
     return [name for name in names if role_of(name) in roles]
 
 
+def is_part_of(name: str, organ: str) -> bool:
+    """Whether a structure is an organ or one of its parts, as ``lung_left`` is of ``lung``."""
+    return name == organ or name.startswith(f"{organ}_")
+
+
 def _totalsegmentator_v2() -> dict[str, int]:
     """Name and value of the 117 classes of TotalSegmentator's task ``total``, version 2."""
     sides = ("left", "right")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from halsted.imaging_bridge import LabelMap, Patient, StructureError
 from halsted.imaging_bridge.cache import cache_key, cached_arrays
 from halsted.imaging_bridge.fields import signed_distance
-from halsted.imaging_bridge.structures import names_with_role, role_of
+from halsted.imaging_bridge.structures import is_part_of, names_with_role, role_of
 
 FIELDS = ("body", "lesion", "vessel", "bone", "lung", "organ", "risk")
 """The fields in the order of the last array axis. ``organ`` holds the target, ``risk`` every
@@ -129,7 +129,7 @@ def _make_fields(labels: LabelMap, lesion: str, organ: str) -> dict[str, NDArray
 
 def _masks(labels: LabelMap, lesion: str, organ: str) -> list[NDArray[np.bool_]]:
     """The mask of each of `FIELDS`; a lesion belongs to the tissue that it grows in."""
-    in_organ = [n for n in labels.names if n == organ or n.startswith(f"{organ}_")] + [lesion]
+    in_organ = [n for n in labels.names if is_part_of(n, organ)] + [lesion]
     lungs = names_with_role(labels.names, "lung")
     if set(lungs) & set(in_organ):
         lungs.append(lesion)
