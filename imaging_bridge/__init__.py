@@ -1,6 +1,7 @@
 """Scans in: volumes, labels, patients, their surfaces and fields, and phantoms."""
 
-from halsted.imaging_bridge.dicom_series import read_dicom_series
+from halsted.imaging_bridge.dicom.rtstruct import read_rtstruct
+from halsted.imaging_bridge.dicom.series import read_dicom_series
 from halsted.imaging_bridge.errors import (
     GeometryError,
     HalstedError,
@@ -8,12 +9,11 @@ from halsted.imaging_bridge.errors import (
     ScanError,
     StructureError,
 )
-from halsted.imaging_bridge.image_files import read_labels, read_volume
+from halsted.imaging_bridge.formats.volumes import read_labels, read_volume
 from halsted.imaging_bridge.inspect import ScanReport, describe
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.patient import Patient
 from halsted.imaging_bridge.read import read_patient, read_scan
-from halsted.imaging_bridge.rtstruct import read_rtstruct
 from halsted.imaging_bridge.segmenter import (
     DegradedSegmenter,
     OracleSegmenter,

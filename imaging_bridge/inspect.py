@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from halsted.imaging_bridge.errors import HalstedError
-from halsted.imaging_bridge.label_names import LabelNames
+from halsted.imaging_bridge.formats.label_names import LabelNames
 from halsted.imaging_bridge.labels import LabelMap, Provenance
 from halsted.imaging_bridge.patient import Patient
 from halsted.imaging_bridge.read import read_patient

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from halsted.imaging_bridge.dicom_files import sop_class
-from halsted.imaging_bridge.dicom_series import find_series
+from halsted.imaging_bridge.dicom.files import sop_class
+from halsted.imaging_bridge.dicom.rtstruct import is_rtstruct, read_rtstruct
+from halsted.imaging_bridge.dicom.series import find_series
 from halsted.imaging_bridge.errors import GeometryError, ScanError
-from halsted.imaging_bridge.image_files import (
+from halsted.imaging_bridge.formats.label_names import LabelNames
+from halsted.imaging_bridge.formats.volumes import (
     IMAGE_SUFFIXES,
     image_suffix,
     read_labels,
     read_volume,
 )
-from halsted.imaging_bridge.label_names import LabelNames
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.patient import Patient
-from halsted.imaging_bridge.rtstruct import is_rtstruct, read_rtstruct
 from halsted.imaging_bridge.volume import Volume
 
 
@@ -56,7 +56,7 @@ def read_patient(
         scan: Folder of DICOM files, or an image file; see `read_scan`.
         labels: RTSTRUCT or image file of labels on the scan's grid. Where it is None, an RTSTRUCT
             in a DICOM folder is taken.
-        label_names: Names of the values of an image file; see `image_files.read_labels`.
+        label_names: Names of the values of an image file; see `formats.volumes.read_labels`.
         series: SeriesInstanceUID to read where a folder holds several series.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.dicom_files import read_dicom, sop_class, text_of
+from halsted.imaging_bridge.dicom.files import read_dicom, sop_class, text_of
 from halsted.imaging_bridge.errors import GeometryError, ScanError
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.volume import Grid

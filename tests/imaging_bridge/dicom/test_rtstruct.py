@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from halsted.imaging_bridge import GeometryError, ScanError, Volume, read_dicom_series
-from halsted.imaging_bridge.dicom_series import find_series
-from halsted.imaging_bridge.rtstruct import fill_even_odd, is_rtstruct, read_rtstruct
+from halsted.imaging_bridge.dicom.rtstruct import fill_even_odd, is_rtstruct, read_rtstruct
+from halsted.imaging_bridge.dicom.series import find_series
 
 
 def _grid(rotation=None, shape=(6, 60, 80), spacing=(2.0, 0.5, 0.7)):

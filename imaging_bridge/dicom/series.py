@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.dicom_files import read_dicom, sop_class, text_of
-from halsted.imaging_bridge.dicom_geometry import DicomSlice, check_alike, place_slices
+from halsted.imaging_bridge.dicom.files import read_dicom, sop_class, text_of
+from halsted.imaging_bridge.dicom.geometry import DicomSlice, check_alike, place_slices
 from halsted.imaging_bridge.errors import ScanError
 from halsted.imaging_bridge.volume import Volume
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.dicom_series import VOXEL_BUDGET_BYTES
+from halsted.imaging_bridge.dicom.series import VOXEL_BUDGET_BYTES
 from halsted.imaging_bridge.errors import GeometryError, ScanError
-from halsted.imaging_bridge.label_names import (
+from halsted.imaging_bridge.formats.label_names import (
     LabelNames,
     check_complete,
     names_found,
     names_given,
 )
+from halsted.imaging_bridge.formats.nifti_header import read_nifti_header
 from halsted.imaging_bridge.labels import LabelMap, Provenance
-from halsted.imaging_bridge.nifti_header import read_nifti_header
 from halsted.imaging_bridge.volume import Volume, affine_from_sitk
 
 if TYPE_CHECKING:

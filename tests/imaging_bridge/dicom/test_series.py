@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 
 from halsted.imaging_bridge import GeometryError, ScanError
-from halsted.imaging_bridge.dicom_series import find_series, read_dicom_series
+from halsted.imaging_bridge.dicom.series import find_series, read_dicom_series
 
 
 def test_clean_series_has_the_right_value_at_every_point(tmp_path, write_series):

@@ -17,8 +17,8 @@ from halsted.imaging_bridge import (
     read_labels,
     read_volume,
 )
-from halsted.imaging_bridge.image_files import IMAGE_SUFFIXES
-from halsted.imaging_bridge.nifti_header import read_nifti_header
+from halsted.imaging_bridge.formats.nifti_header import read_nifti_header
+from halsted.imaging_bridge.formats.volumes import IMAGE_SUFFIXES
 
 
 def _image(array, rotation=None, spacing=(0.7, 0.8, 2.5), origin=(-12.0, 33.0, 5.0)):

@@ -1,1 +1,0 @@
-../../halsted/cli.py

@@ -1,0 +1,52 @@
+"""What the commands share: where they print, how they fail, and their common options."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from halsted.imaging_bridge.errors import HalstedError
+
+out = Console(highlight=False)
+"""Standard output: results."""
+messages = Console(stderr=True, highlight=False)
+"""Standard error: progress, notes and errors."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+LabelsOption = Annotated[Path | None, typer.Option(help="Segmentation of the scan.")]
+NamesOption = Annotated[
+    str | None,
+    typer.Option(help="Names of the labels: `totalsegmentator-v2`, or a JSON file {name: value}."),
+]
+
+
+def fail(sentence: str) -> NoReturn:
+    """End the command with this one sentence and exit code 2."""
+    raise HalstedError(sentence)
+
+
+def plain(text: str) -> str:
+    """Text whose brackets are not taken for markup."""
+    return text.replace("[", "\\[")
+
+
+def print_json(content: Any) -> None:
+    """Print JSON to standard output."""
+    sys.stdout.write(json.dumps(content, indent=1) + "\n")
+
+
+def progress() -> Progress:
+    """A progress bar on standard error."""
+    return Progress(
+        TextColumn("{task.description:<34}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=messages,
+    )

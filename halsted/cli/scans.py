@@ -1,0 +1,58 @@
+"""`halsted scan`: what a scan is, and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from halsted.cli.console import AsJson, LabelsOption, NamesOption, fail, out, plain, print_json
+
+
+def scan(
+    path: Annotated[Path, typer.Argument(help="DICOM folder, or NIfTI, NRRD or MetaImage file.")],
+    labels: LabelsOption = None,
+    label_names: NamesOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a scan is, and what is wrong with it.
+
+    Example: `halsted scan ct.nii.gz --labels organs.nii.gz --label-names totalsegmentator-v2`
+    """
+    from halsted.imaging_bridge.inspect import describe
+
+    report = describe(path, labels, label_names)
+    if as_json:
+        print_json(report.as_dict())
+    elif report.readable:
+        _print_scan(report.as_dict())
+    if not report.readable:
+        if not as_json:
+            fail(report.problems[0])
+        raise typer.Exit(2)
+
+
+def _print_scan(facts: dict[str, Any]) -> None:
+    structures, problems = facts.pop("structures"), facts.pop("problems")
+    table = Table(show_header=False, box=None)
+    for key, value in facts.items():
+        if value not in (None, [], ""):
+            table.add_row(key.replace("_", " "), plain(_short(value)))
+    out.print(table)
+    if structures:
+        rows = Table("structure", "role", "ml", box=None)
+        for structure in structures:
+            rows.add_row(structure["name"], structure["role"], f"{structure['volume_ml']:.1f}")
+        out.print(rows)
+    for problem in problems:
+        out.print(f"[yellow]note:[/] {plain(problem)}", soft_wrap=True)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return " x ".join(_short(item) for item in value)
+    return str(value)

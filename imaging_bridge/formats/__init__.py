@@ -1,0 +1,1 @@
+"""Scans, pictures and signals in files that are not DICOM."""
