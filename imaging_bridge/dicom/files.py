@@ -2,73 +2,105 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
 
 from halsted.imaging_bridge.errors import ScanError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.tag import BaseTag
     from pydicom.uid import UID
 
 MAX_FILE_BYTES = 1 << 30
-"""Size over which a DICOM file is not opened: a single frame, or contours, are far smaller."""
+"""Size over which a DICOM file is not opened."""
+
+# Deflate expands up to 1,032 times; what comes before the pixels needs far less than this.
+_MOST_INFLATED_BYTES = 64 << 20
+_PREAMBLE = 128
+_LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"UN"}
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class DicomHeader:
+    """What a file says before its pixels, and where these lie.
+
+    Attributes:
+        path: The file.
+        sop_class: What kind of object it holds.
+        syntax: How it is encoded (TransferSyntaxUID).
+        dataset: The elements that were asked for.
+        pixels_at: Byte at which uncompressed pixels start; None where they are compressed, or
+            where there are none.
+        pixel_bytes: Length of uncompressed pixels in the file; 0 where `pixels_at` is None.
+        has_pixels: Whether an element of pixels follows.
+        file_bytes: Size of the file.
+    """
+
+    path: Path
+    sop_class: UID
+    syntax: UID
+    dataset: Dataset
+    pixels_at: int | None
+    pixel_bytes: int
+    has_pixels: bool
+    file_bytes: int
 
 
 def sop_class(path: Path) -> UID | None:
-    """What kind of object a file of DICOM Part 10 says it holds; None for any other file.
-
-    Normally only the file meta information is read, so that nothing large or compressed is touched.
+    """What kind of object a DICOM file says it holds; None for any other file.
 
     Raises:
         ScanError: the file cannot be opened, or starts like DICOM but does not get as far as saying
             what it is.
     """
-    from pydicom.filereader import read_file_meta_info
-    from pydicom.uid import UID
+    header = read_header(path, ("SOPClassUID",))
+    return None if header is None else header.sop_class
 
+
+def read_header(path: Path, tags: Sequence[str]) -> DicomHeader | None:
+    """The elements with these keywords, each converted to its value; None for no DICOM file.
+
+    A file without the preamble of DICOM Part 10 counts as DICOM where it starts with an element of
+    the first groups and can be parsed. No pixel is read.
+
+    Raises:
+        ScanError: the file cannot be parsed, is too large, or is in no known transfer syntax.
+    """
+    marked: bool | None = True
     try:
         with path.open("rb") as file:
-            if file.read(132)[128:] != b"DICM":  # 128 bytes of preamble come first
+            marked = _starts_like_dicom(file)
+            if marked is None:
                 return None
-        stated = text_of(read_file_meta_info(path), "MediaStorageSOPClassUID")
+            return _parse(path, file, tags, _checked_size(path), marked)
+    except ScanError:
+        raise
     except Exception as error:
-        raise _broken(path, error) from error
-    stated = stated or text_of(read_dicom(path, ["SOPClassUID"]), "SOPClassUID")
-    if not stated:
-        raise _broken(path, EOFError())
-    return UID(stated)
+        if not marked:  # some other file that happens to start with these bytes
+            return None
+        raise broken(path, error) from error
 
 
 def read_dicom(path: Path, tags: Sequence[str]) -> Dataset:
-    """The elements with these keywords, each converted to its value.
-
-    Args:
-        path: The file.
-        tags: Keywords; the file is read as far as the pixels only where ``PixelData`` is one.
+    """The elements of a DICOM file with these keywords, each converted to its value.
 
     Raises:
-        ScanError: the file cannot be parsed, is larger than `MAX_FILE_BYTES`, or is deflated.
+        ScanError: the file is no DICOM, cannot be parsed, or is larger than `MAX_FILE_BYTES`.
     """
-    from pydicom import dcmread
-
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise ScanError(
-            f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that a single-frame image or "
-            "a structure set may have here; export it as classic single-frame DICOM"
-        )
-    _check_syntax(path)
-    try:
-        dataset = dcmread(
-            path, specific_tags=list(tags), stop_before_pixels="PixelData" not in tags
-        )
-        for _ in dataset.iterall():  # pydicom converts, and finds damage, on first access
-            pass
-    except Exception as error:
-        raise _broken(path, error) from error
-    return dataset
+    header = read_header(path, tags)
+    if header is None:
+        raise ScanError(f"{path} is no DICOM file; pass one")
+    return header.dataset
 
 
 def text_of(dataset: Dataset, tag: str) -> str:
@@ -77,31 +109,38 @@ def text_of(dataset: Dataset, tag: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in stated)
 
 
-def _check_syntax(path: Path) -> None:
-    from pydicom.filereader import read_file_meta_info
-    from pydicom.uid import UID, AllTransferSyntaxes, DeflatedExplicitVRLittleEndian
-
+def numbers_of(dataset: Dataset, tag: str, count: int) -> tuple[float, ...] | None:
+    """The finite numbers, `count` of them, that an element holds; else None."""
+    value = dataset.get(tag)
     try:
-        syntax = UID(str(read_file_meta_info(path).get("TransferSyntaxUID", "")))
-    except Exception as error:
-        raise _broken(path, error) from error
-    if syntax == DeflatedExplicitVRLittleEndian:
-        # zlib may blow a small file up to any size, before a single element can be looked at
-        raise ScanError(
-            f"{path} is stored in the Deflated transfer syntax, which is not read because its "
-            "size cannot be bounded; convert it to Explicit VR Little Endian (dcmconv +te)"
-        )
-    if syntax not in AllTransferSyntaxes:
-        raise ScanError(
-            f"{path} states no TransferSyntaxUID of the DICOM standard, so its bytes cannot be "
-            "understood; convert it to Explicit VR Little Endian where it came from"
-        )
+        numbers = tuple(float(one) for one in np.atleast_1d(np.asarray(value, dtype=object)))
+    except (TypeError, ValueError, OverflowError):  # missing, None, or no number
+        return None
+    return numbers if len(numbers) == count and np.isfinite(numbers).all() else None
 
 
-def _broken(path: Path, error: Exception) -> ScanError:
-    # pydicom raises errors of many types on broken files; their text may quote the file's content
-    # (a name, a number), so only the type is told.
-    if isinstance(error, OSError):
+def numbers_needed(path: Path, dataset: Dataset, tag: str, count: int) -> tuple[float, ...]:
+    """As `numbers_of`.
+
+    Raises:
+        ScanError: the element does not hold such numbers.
+    """
+    numbers = numbers_of(dataset, tag, count)
+    if numbers is None:
+        raise ScanError(
+            f"{path} states no usable {tag} ({count} finite numbers were expected); export the "
+            "series again with complete headers"
+        )
+    return numbers
+
+
+def broken(path: Path, error: Exception) -> ScanError:
+    """The error for a file that pydicom cannot parse.
+
+    pydicom raises errors of many types on broken files; their text may quote the file's content (a
+    name, a number), so only the type is told.
+    """
+    if isinstance(error, OSError) and not isinstance(error, EOFError):
         return ScanError(
             f"cannot open {path} ({error.strerror or type(error).__name__}); pass a file that you "
             "may read"
@@ -110,3 +149,123 @@ def _broken(path: Path, error: Exception) -> ScanError:
         f"{path} starts like a DICOM file but cannot be parsed ({type(error).__name__}), so it is "
         "truncated or damaged; get the file again from where it came"
     )
+
+
+def _starts_like_dicom(file: BinaryIO) -> bool | None:
+    """True with the marker of Part 10, False for a bare data set, None for anything else."""
+    head = file.read(_PREAMBLE + 4)
+    file.seek(0)
+    if head[_PREAMBLE:] == b"DICM":
+        return True
+    # Old archives hold data sets without preamble; the first element is (0008,0000) to (0008,0018).
+    bare = len(head) > 8 and head[:2] == b"\x08\x00" and head[3] == 0 and head[2] <= 0x18
+    return False if bare else None
+
+
+def _checked_size(path: Path) -> int:
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise ScanError(
+            f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that a file may have here; "
+            "export it as classic single-frame DICOM"
+        )
+    return size
+
+
+def _parse(path: Path, file: BinaryIO, tags: Sequence[str], size: int, marked: bool) -> DicomHeader:
+    from pydicom import dcmread
+    from pydicom.filereader import read_dataset
+    from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+
+    wanted = _numbers_of_tags((*tags, "SOPClassUID"))
+    meta = _meta_of(path) if marked else None
+    place: tuple[int | None, int] = (None, 0)
+    if meta is not None and meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        content = _inflated(file, meta)
+        dataset = read_dataset(content, False, True, stop_when=_at_pixels, specific_tags=wanted)
+        syntax, has_pixels = DeflatedExplicitVRLittleEndian, _more(content)
+    else:
+        read = dcmread(file, stop_before_pixels=True, specific_tags=wanted, force=not marked)
+        dataset, has_pixels = read, _more(file)
+        syntax = UID(str(read.file_meta.get("TransferSyntaxUID", "")))
+        if not marked:
+            syntax = _guessed_syntax(read)
+        if has_pixels:
+            place = _pixels_in(file, syntax, size)
+    for _ in dataset.iterall():  # pydicom converts, and finds damage, on first access
+        pass
+    kind = text_of(dataset, "SOPClassUID") or text_of(
+        meta if meta is not None else dataset, "MediaStorageSOPClassUID"
+    )
+    if not kind:
+        raise EOFError
+    return DicomHeader(path, UID(kind), UID(syntax), dataset, *place, has_pixels, size)
+
+
+@lru_cache
+def _numbers_of_tags(keywords: tuple[str, ...]) -> list[BaseTag | int]:
+    from pydicom.tag import Tag
+
+    return [Tag(keyword) for keyword in keywords]
+
+
+def _meta_of(path: Path) -> FileMetaDataset:
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.uid import UID, AllTransferSyntaxes
+
+    meta = read_file_meta_info(path)
+    if UID(str(meta.get("TransferSyntaxUID", ""))) not in AllTransferSyntaxes:
+        raise ScanError(
+            f"{path} states no TransferSyntaxUID of the DICOM standard, so its bytes cannot be "
+            "understood; convert it to Explicit VR Little Endian where it came from"
+        )
+    return meta
+
+
+def _inflated(file: BinaryIO, meta: FileMetaDataset) -> BytesIO:
+    """The data set of a deflated file, as far as it may be unpacked without knowing more."""
+    start = _PREAMBLE + 4 + 12 + int(meta.FileMetaInformationGroupLength)
+    file.seek(start)
+    return BytesIO(
+        zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(), _MOST_INFLATED_BYTES)
+    )
+
+
+def _at_pixels(tag: int, vr: str | None, length: int) -> bool:
+    return tag in (0x7FE00008, 0x7FE00009, 0x7FE00010)
+
+
+def _guessed_syntax(dataset: Dataset) -> UID:
+    """How a data set that does not say so was found to be encoded."""
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    implicit, little = dataset.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+
+
+def _more(file: BinaryIO) -> bool:
+    """Whether parsing stopped at an element of pixels, and not at the end."""
+    at = file.tell()
+    more = len(file.read(8)) == 8
+    file.seek(at)
+    return more
+
+
+def _pixels_in(file: BinaryIO, syntax: UID, size: int) -> tuple[int | None, int]:
+    """Where the uncompressed pixels that parsing stopped at start, and how many bytes they are."""
+    if syntax.is_compressed:
+        return None, 0
+    head = file.read(12)
+    if syntax.is_implicit_VR:
+        at, length = 8, head[4:8]
+    elif head[4:6] in _LONG_VRS:
+        at, length = 12, head[8:12]
+    else:
+        at, length = 8, head[6:8]
+    start = file.tell() - len(head) + at
+    stated = int.from_bytes(length, "little" if syntax.is_little_endian else "big")
+    if stated == _UNDEFINED_LENGTH:
+        return None, 0  # encapsulated under a false transfer syntax
+    return start, min(stated, max(size - start, 0))

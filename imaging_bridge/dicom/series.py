@@ -1,61 +1,78 @@
-"""A classic (single-frame) CT or MR series from a folder of DICOM files.
+"""A CT, MR, PET or other volume from files of DICOM.
 
 Most readers return a plausible, wrong volume where a slice is missing, doubled or tilted. This one
 reads all headers first and refuses, with an error that names the fault, before it touches a voxel.
+What a caller allows to be mended is mended and recorded.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.dicom.files import read_dicom, sop_class, text_of
-from halsted.imaging_bridge.dicom.geometry import DicomSlice, check_alike, place_slices
-from halsted.imaging_bridge.errors import ScanError
+from halsted.imaging_bridge.dicom.files import DicomHeader, read_header, text_of
+from halsted.imaging_bridge.dicom.frames import FRAME_TAGS, Frame, frames_of
+from halsted.imaging_bridge.dicom.geometry import (
+    REPAIRS,
+    SAME_PLACE_MM,
+    Placement,
+    Repair,
+    in_order,
+    place_slices,
+)
+from halsted.imaging_bridge.dicom.kinds import VOLUMES
+from halsted.imaging_bridge.dicom.pixels import read_frames
+from halsted.imaging_bridge.dicom.repairs import resample_slices
+from halsted.imaging_bridge.dicom.stacks import one_stack, phases_of
+from halsted.imaging_bridge.dicom.suv import SUV_TAGS, suv_factor
+from halsted.imaging_bridge.errors import GeometryError, ScanError
 from halsted.imaging_bridge.volume import Volume
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
 
 VOXEL_BUDGET_BYTES = 2 << 30
 """Default limit on the size of a volume in float32."""
 
-_CLASSES = {"1.2.840.10008.5.1.4.1.1.2": "CT", "1.2.840.10008.5.1.4.1.1.4": "MR"}
+MOST_FILES = 200_000
+"""Files that a folder may hold."""
 
-_TAGS = (
-    "SeriesInstanceUID FrameOfReferenceUID ImagePositionPatient ImageOrientationPatient "
-    "PixelSpacing Rows Columns NumberOfFrames SamplesPerPixel RescaleSlope RescaleIntercept "
-    "RescaleType ModalityLUTSequence"
-).split()
-
-_PIXEL_TAGS = (
-    "PixelData Rows Columns NumberOfFrames SamplesPerPixel PhotometricInterpretation "
-    "PlanarConfiguration PixelRepresentation BitsAllocated BitsStored HighBit"
-).split()
+_TAGS = tuple(dict.fromkeys((*FRAME_TAGS, *SUV_TAGS)))
+_AIR_HU = -1024.0
+_SUV_UNIT = "g/ml"  # UCUM has no SUV; by body weight its dimension is this
 
 
 @dataclass(frozen=True)
 class DicomSeries:
-    """A series whose headers are known to make one regular grid.
+    """A series, or one phase of it, whose headers are known to make one regular grid.
 
     Attributes:
         uid: SeriesInstanceUID.
-        modality: ``CT`` or ``MR``.
-        slices: In the order of the array's z axis, which is the cross product of row and column.
-        affine: Array index (z, y, x, 1) to LPS point, mm, shape (4, 4).
+        modality: DICOM's name, e.g. ``CT``.
+        placement: The slices and their grid.
+        phase: What tells this phase from the others, e.g. ``TriggerTime=250``; or empty.
+        notes: What was repaired, left out or converted, a sentence each.
     """
 
     uid: str
     modality: str
-    slices: tuple[DicomSlice, ...]
-    affine: NDArray[np.float64]
+    placement: Placement
+    phase: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def slices(self) -> tuple[Frame, ...]:
+        """In the order of the array's z axis, which is the cross product of row and column."""
+        return self.placement.slices
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """Array index (z, y, x, 1) to LPS point, mm, shape (4, 4)."""
+        return self.placement.affine
 
     @property
     def frame_of_reference(self) -> str:
@@ -68,62 +85,180 @@ class DicomSeries:
         Raises:
             ScanError: a file is truncated, or compressed in a way that no decoder here knows.
         """
-        from concurrent.futures import ThreadPoolExecutor
-
-        first = self.slices[0]
+        first, placement = self.slices[0], self.placement
+        outside = _AIR_HU if first.unit == "HU" else 0.0
         voxels = np.empty((len(self.slices), first.rows, first.columns), dtype=np.float32)
 
-        def fill(number: int) -> None:
-            one = self.slices[number]
-            np.multiply(_stored_values(one), np.float32(one.slope), out=voxels[number])
-            voxels[number] += np.float32(one.intercept)
+        def fill(number: int, stored: NDArray[Any]) -> None:
+            _measure(self.slices[number], stored, outside, voxels[number])
 
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            list(pool.map(fill, range(len(self.slices))))
+        read_frames([(one.pixels, one.number) for one in self.slices], fill)
+        if placement.sources is not None:
+            voxels = resample_slices(voxels, placement.sources, placement.shape, outside)
         return Volume(voxels, self.affine, self.modality, first.unit)
 
 
-def read_dicom_series(
-    folder: Path | str, series: str | None = None, budget_bytes: int = VOXEL_BUDGET_BYTES
-) -> Volume:
-    """Read the one CT or MR series of a folder.
+def _measure(one: Frame, stored: NDArray[Any], outside: float, result: NDArray[np.float32]) -> None:
+    """Fill `result` with what the stored values of a frame mean."""
+    if one.pixels.lut is not None:
+        from pydicom.pixels.processing import apply_modality_lut
 
-    Args:
-        folder: Folder that holds the files; subfolders are not looked into, and files that are not
-            DICOM (no ``DICM`` after the preamble), or hold other DICOM objects, are passed over.
-        series: SeriesInstanceUID to read where there are several.
-        budget_bytes: Most bytes that the float32 voxels may take.
+        result[:] = apply_modality_lut(stored, one.pixels.lut)
+    elif one.slope == 1.0:
+        np.add(stored, np.float32(one.intercept), out=result, casting="unsafe")
+    else:
+        np.multiply(stored, np.float32(one.slope), out=result, casting="unsafe")
+        result += np.float32(one.intercept)
+    if one.pixels.padding is not None:
+        low, high = one.pixels.padding
+        result[(stored >= low) & (stored <= high)] = outside
+
+
+def read_dicom_series(
+    folder: Path | str,
+    series: str | None = None,
+    budget_bytes: int = VOXEL_BUDGET_BYTES,
+    repairs: Sequence[Repair] = (),
+    phase: int | None = None,
+) -> Volume:
+    """Read the one series of a folder, as `find_series` finds it.
 
     Returns:
-        float32 voxels (z, y, x) in HU for CT (or in the RescaleType that the file states), without
-        unit for MR; the z axis grows along the cross product of row and column direction.
+        float32 voxels (z, y, x) in HU for CT (or in the RescaleType that the file states), in g/ml
+        (SUV by body weight) for PET where its header suffices, else in the unit that is stated; the
+        z axis grows along the cross product of row and column direction.
 
     Raises:
         ScanError: no such series, a choice to be made, or files that cannot be read.
         GeometryError: slices that do not make one regular grid.
     """
-    return find_series(folder, series, budget_bytes).read()
+    return find_series(folder, series, budget_bytes, repairs, phase).read()
 
 
 def find_series(
-    folder: Path | str, series: str | None = None, budget_bytes: int = VOXEL_BUDGET_BYTES
+    folder: Path | str,
+    series: str | None = None,
+    budget_bytes: int = VOXEL_BUDGET_BYTES,
+    repairs: Sequence[Repair] = (),
+    phase: int | None = None,
 ) -> DicomSeries:
-    """Find and check the series that `read_dicom_series` would read; no voxel is touched."""
+    """Find and check one series, or one phase of it; no voxel is touched.
+
+    Args:
+        folder: Folder that holds the files, also in subfolders; or one file. Files that are not
+            DICOM, or hold other objects, are passed over.
+        series: SeriesInstanceUID to read where there are several.
+        budget_bytes: Most bytes that the float32 voxels may take.
+        repairs: What may be mended; by default nothing is.
+        phase: Index, from 0, of the phase to read where there are several.
+
+    Raises:
+        ScanError: no such series or phase, a choice to be made, or files that cannot be read.
+        GeometryError: slices that do not make one regular grid.
+    """
+    found = find_phases(folder, series, budget_bytes, repairs)
+    if phase is None and len(found) > 1:
+        listing = "; ".join(f"{number}: {one.phase}" for number, one in enumerate(found[:12]))
+        raise ScanError(
+            f"the series {found[0].uid} in {folder} has {len(found)} phases where one volume was "
+            f"expected; choose one with phase=NUMBER: {listing}"
+        )
+    if phase is not None and not 0 <= phase < len(found):
+        raise ScanError(
+            f"the series {found[0].uid} in {folder} has no phase {phase}; choose one from 0 to "
+            f"{len(found) - 1}"
+        )
+    return found[phase or 0]
+
+
+def find_phases(
+    folder: Path | str,
+    series: str | None = None,
+    budget_bytes: int = VOXEL_BUDGET_BYTES,
+    repairs: Sequence[Repair] = (),
+) -> list[DicomSeries]:
+    """Find and check all phases of one series (most have one); see `find_series`."""
+    unknown = [one for one in repairs if one not in REPAIRS]
+    if unknown:
+        raise ScanError(f"there is no repair {unknown[0]!r}; choose from {', '.join(REPAIRS)}")
     folder = Path(folder)
-    uid, modality, headers = _choose(folder, series)
-    slices = [_slice_of(path, header, modality) for path, header in headers]
-    check_alike(slices)
-    _check_budget(folder, slices, budget_bytes)
-    ordered, affine = place_slices(slices)
-    return DicomSeries(uid, modality, tuple(ordered), affine)
+    modality, headers = _choose(folder, series)
+    frames = [frame for header in headers for frame in frames_of(header, modality)]
+    frames, notes = one_stack(frames, repairs)
+    _check_budget(folder, frames, budget_bytes)
+    if "drop-duplicates" in repairs:
+        frames, dropped = _without_duplicates(frames)
+        notes += dropped
+    frames, converted = _in_clinical_unit(frames, headers[0])
+    notes += converted
+    if frames[0].pixels.padding is not None:
+        notes.append("padding outside the field of view was set to air or 0")
+    found = []
+    for name, slices in phases_of(frames).items():
+        placed = place_slices(slices, repairs)
+        found.append(
+            DicomSeries(frames[0].series, modality, placed, name, (*notes, *placed.repairs))
+        )
+    _check_same_grid(folder, found)
+    return found
 
 
-Headers = list[tuple[Path, "Dataset"]]
+def _check_same_grid(folder: Path, phases: Sequence[DicomSeries]) -> None:
+    first = phases[0]
+    for one in phases[1:]:
+        same = one.placement.shape == first.placement.shape and np.allclose(
+            one.affine, first.affine, atol=0.1
+        )
+        if not same:
+            raise GeometryError(
+                f"the phases {first.phase} and {one.phase} of the series {one.uid} in {folder} lie "
+                "on different grids, so slices of one are missing; get the missing files"
+            )
 
 
-def _choose(folder: Path, wanted: str | None) -> tuple[str, str, Headers]:
-    """UID, modality and headers of the series to read."""
-    found, others = _headers_by_series(folder)
+def _in_clinical_unit(frames: list[Frame], header: DicomHeader) -> tuple[list[Frame], list[str]]:
+    """PET as SUV where it can be; everything else as it is."""
+    if frames[0].modality != "PT":
+        return frames, []
+    factor = suv_factor(header.dataset)
+    if isinstance(factor, str):
+        return frames, [f"no SUV: {factor}"]
+    converted = [
+        replace(one, slope=one.slope * factor, intercept=one.intercept * factor, unit=_SUV_UNIT)
+        for one in frames
+    ]
+    return converted, ["Bq/ml were converted to SUV by body weight"]
+
+
+def _without_duplicates(frames: list[Frame]) -> tuple[list[Frame], list[str]]:
+    """The frames less those that repeat the values of another at the same place and phase."""
+    ordered, positions = in_order(frames)
+    kept: list[Frame] = []
+    for one, position in zip(ordered, positions, strict=True):
+        twins = [
+            other
+            for other in kept[-len(ordered) :]
+            if np.linalg.norm(np.subtract(other.position, position)) < SAME_PLACE_MM
+            and other.phase == one.phase
+        ]
+        if not any(_equal(one, other) for other in twins):
+            kept.append(one)
+    dropped = len(frames) - len(kept)
+    return kept, [f"drop-duplicates: {dropped} copies were left out"] if dropped else []
+
+
+def _equal(one: Frame, other: Frame) -> bool:
+    stored: dict[int, NDArray[Any]] = {}
+    read_frames(
+        [(one.pixels, one.number), (other.pixels, other.number)],
+        lambda place, values: stored.update({place: values}),
+    )
+    return np.array_equal(stored[0], stored[1])
+
+
+def _choose(folder: Path, wanted: str | None) -> tuple[str, list[DicomHeader]]:
+    """Modality and headers of the series to read."""
+    found, others = _headers_by_series(files_in(folder))
     if not found:
         raise ScanError(_nothing_readable(folder, others))
     listing = "; ".join(
@@ -132,195 +267,99 @@ def _choose(folder: Path, wanted: str | None) -> tuple[str, str, Headers]:
     chosen = [key for key in found if wanted in (None, key[0])]
     if not chosen:
         raise ScanError(
-            f"{folder} holds no CT or MR series with the SeriesInstanceUID {wanted}; choose one of "
-            f"these with series=UID: {listing}"
+            f"{folder} holds no series of slices with the SeriesInstanceUID {wanted}; choose one "
+            f"of these with series=UID: {listing}"
         )
+    if len(chosen) > 1:  # a scout view is no choice
+        chosen = [key for key in chosen if not _all_localizers(found[key])] or chosen
     if len(chosen) > 1:
         raise ScanError(
             f"{folder} holds {len(chosen)} image series where one was expected; choose one with "
             f"series=UID: {listing}"
         )
-    uid, modality = chosen[0]
-    return uid, modality, found[chosen[0]]
+    return chosen[0][1], found[chosen[0]]
 
 
-def _headers_by_series(folder: Path) -> tuple[dict[tuple[str, str], Headers], Counter[str]]:
-    """Headers of CT and MR files by (UID, modality), and how many files hold something else."""
-    found: dict[tuple[str, str], Headers] = {}
+def _all_localizers(headers: Iterable[DicomHeader]) -> bool:
+    return all("LOCALIZER" in str(one.dataset.get("ImageType", "")).upper() for one in headers)
+
+
+def _headers_by_series(
+    paths: Iterable[Path],
+) -> tuple[dict[tuple[str, str], list[DicomHeader]], Counter[str]]:
+    """Headers of volumes' files by (UID, modality), and how many files hold something else."""
+    found: dict[tuple[str, str], list[DicomHeader]] = {}
     others: Counter[str] = Counter()
-    for path in _files_in(folder):
-        kind = sop_class(path)
-        if kind is None:
+    for path in paths:
+        header = read_header(path, _TAGS)
+        if header is None:
             continue
-        if kind not in _CLASSES:
-            others[kind.name] += 1
+        if header.sop_class not in VOLUMES:
+            others[header.sop_class.name] += 1
             continue
-        header = read_dicom(path, _TAGS)
-        uid = text_of(header, "SeriesInstanceUID")
-        found.setdefault((uid, _CLASSES[kind]), []).append((path, header))
+        modality = VOLUMES[header.sop_class]
+        if modality == "OT":
+            modality = text_of(header.dataset, "Modality") or modality
+        uid = text_of(header.dataset, "SeriesInstanceUID")
+        found.setdefault((uid, modality), []).append(header)
     return found, others
 
 
-def _files_in(folder: Path) -> list[Path]:
-    try:
-        return sorted(path for path in folder.iterdir() if path.is_file())
-    except OSError as error:
+def files_in(folder: Path) -> list[Path]:
+    """All files of a folder and its subfolders, sorted; of a file, itself.
+
+    Links to folders are not followed.
+
+    Raises:
+        ScanError: the folder cannot be listed, or holds more than `MOST_FILES` files.
+    """
+    if folder.is_file():
+        return [folder]
+    if not folder.is_dir():
         raise ScanError(
-            f"cannot list the folder {folder} ({error.strerror}); pass a folder of DICOM files "
-            "that you may read"
+            f"cannot list the folder {folder} (there is none); pass a folder of DICOM files that "
+            "you may read"
+        )
+    found: list[Path] = []
+    for path in _walked(folder):
+        found.append(path)
+        if len(found) > MOST_FILES:
+            raise ScanError(
+                f"{folder} holds more than {MOST_FILES} files; pass the folder of one study"
+            )
+    return sorted(found)
+
+
+def _walked(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise ScanError(
+            f"cannot list the folder {error.filename} ({error.strerror}); pass a folder of DICOM "
+            "files that you may read"
         ) from error
+
+    for root, _, names in os.walk(folder, onerror=refuse):
+        yield from (path for name in names if (path := Path(root, name)).is_file())
 
 
 def _nothing_readable(folder: Path, others: Counter[str]) -> str:
     if not others:
         return (
-            f"{folder} holds no DICOM file; pass the folder in which the files of a CT or MR "
-            "series lie (subfolders are not searched)"
+            f"{folder} holds no DICOM file; pass the folder in which the files of a series lie, or "
+            "an image file"
         )
     listing = ", ".join(f"{count} x {name}" for name, count in sorted(others.items()))
     return (
-        f"{folder} holds no single-frame CT or MR image, only {listing}, which is not supported; "
-        "export the scan as classic single-frame CT or MR, or convert it to NIfTI"
+        f"{folder} holds no series of slices, only {listing}, which is not supported as a volume; "
+        "export the scan as CT, MR or PET images, or convert it to NIfTI"
     )
 
 
-def _slice_of(path: Path, header: Dataset, modality: str) -> DicomSlice:
-    """The checked header of one file.
-
-    Raises:
-        ScanError: an element is missing or nonsense, or the image is of an unsupported kind.
-    """
-    _check_kind(path, header)
-    rows, columns = (int(_numbers(path, header, tag, 1)[0]) for tag in ("Rows", "Columns"))
-    if min(rows, columns) < 1:
-        raise ScanError(
-            f"{path} states Rows x Columns of {rows} x {columns}; both must be at least 1, so get "
-            "the file again from where it came"
-        )
-    # Without a rescale a CT would be off by about 1,000 HU; an MR has no absolute scale.
-    slope, intercept = 1.0, 0.0
-    if modality == "CT" or "RescaleSlope" in header:
-        slope = _numbers(path, header, "RescaleSlope", 1)[0]
-        intercept = _numbers(path, header, "RescaleIntercept", 1)[0]
-    return DicomSlice(
-        path=path,
-        frame_of_reference=text_of(header, "FrameOfReferenceUID"),
-        rows=rows,
-        columns=columns,
-        spacing=_numbers(path, header, "PixelSpacing", 2),
-        orientation=_numbers(path, header, "ImageOrientationPatient", 6),
-        position=_numbers(path, header, "ImagePositionPatient", 3),
-        slope=slope,
-        intercept=intercept,
-        unit=_unit(header, modality),
-    )
-
-
-def _check_kind(path: Path, header: Dataset) -> None:
-    frames = str(header.get("NumberOfFrames") or 1)
-    samples = str(header.get("SamplesPerPixel") or 1)
-    if frames != "1":
-        raise ScanError(
-            f"{path} is multi-frame (NumberOfFrames is {frames}), and only single-frame files are "
-            "read; export the scan as classic single-frame CT or MR"
-        )
-    if samples != "1":
-        raise ScanError(
-            f"{path} is a colour image (SamplesPerPixel is {samples}), but a scan has one value a "
-            "voxel; export the original series"
-        )
-    if "ModalityLUTSequence" in header:
-        raise ScanError(
-            f"{path} maps its values with a ModalityLUTSequence where a RescaleSlope and "
-            "RescaleIntercept were expected; export the original series"
-        )
-
-
-def _numbers(path: Path, header: Dataset, tag: str, count: int) -> tuple[float, ...]:
-    """The finite numbers, `count` of them, that an element holds."""
-    try:
-        value = getattr(header, tag)
-        numbers = tuple(float(one) for one in np.atleast_1d(value))
-    except (AttributeError, TypeError, ValueError):  # missing, None, or no number
-        numbers = ()
-    if len(numbers) != count or not np.isfinite(numbers).all():
-        raise ScanError(
-            f"{path} states no usable {tag} ({count} finite numbers were expected); export the "
-            "series again with complete headers"
-        )
-    return numbers
-
-
-def _unit(header: Dataset, modality: str) -> str:
-    if modality != "CT":
-        return "1"
-    stated = text_of(header, "RescaleType") or "HU"
-    return "HU" if stated == "US" else stated  # US is "unspecified", which many CT scanners write
-
-
-def _check_budget(folder: Path, slices: Sequence[DicomSlice], budget_bytes: int) -> None:
-    first = slices[0]
-    needed = first.rows * first.columns * len(slices) * 4
+def _check_budget(folder: Path, frames: Sequence[Frame], budget_bytes: int) -> None:
+    first = frames[0]
+    needed = first.rows * first.columns * len(frames) * 4
     if needed > budget_bytes:
         raise ScanError(
-            f"the series in {folder} has {len(slices)} slices of {first.rows} x {first.columns}, "
+            f"the series in {folder} has {len(frames)} slices of {first.rows} x {first.columns}, "
             f"which take {needed / 2**30:.1f} GiB as float32, over the budget of "
             f"{budget_bytes / 2**30:.1f} GiB; crop or resample it, or raise budget_bytes"
         )
-
-
-def _stored_values(one: DicomSlice) -> NDArray[Any]:
-    """Values as stored, before slope and intercept, shape (rows, columns)."""
-    dataset = read_dicom(one.path, _PIXEL_TAGS)
-    if "PixelData" not in dataset:
-        raise ScanError(
-            f"{one.path} has no PixelData where {one.rows} x {one.columns} voxels were expected, "
-            "so it is truncated; get the file again from where it came"
-        )
-    if dataset.file_meta.TransferSyntaxUID.is_compressed:
-        return _decoded(one, dataset)
-    bits = _bits_allocated(one, dataset)
-    raw = dataset.PixelData
-    needed = one.rows * one.columns * bits // 8
-    if len(raw) < needed:
-        raise ScanError(
-            f"{one.path} is truncated: its PixelData has {len(raw)} bytes, but Rows x Columns x "
-            f"BitsAllocated need {needed}; get the file again from where it came"
-        )
-    order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
-    sign = "i" if dataset.get("PixelRepresentation") == 1 else "u"
-    values = np.frombuffer(raw, f"{order}{sign}{bits // 8}", one.rows * one.columns)
-    unused = bits - int(dataset.get("BitsStored") or bits)
-    if 0 < unused < bits:
-        # Bits above BitsStored may hold an overlay, and the sign has to be carried into them.
-        values = (values << unused) >> unused
-    return values.reshape(one.rows, one.columns)
-
-
-def _bits_allocated(one: DicomSlice, dataset: Dataset) -> int:
-    bits = dataset.get("BitsAllocated")
-    if bits not in (8, 16, 32):
-        raise ScanError(
-            f"{one.path} states BitsAllocated of {bits}, but 8, 16 or 32 were expected; export "
-            "the original series"
-        )
-    return int(bits)
-
-
-def _decoded(one: DicomSlice, dataset: Dataset) -> NDArray[Any]:
-    syntax = dataset.file_meta.TransferSyntaxUID.name
-    try:
-        values = np.asarray(dataset.pixel_array)
-    except Exception as error:  # each decoder has its own types
-        raise ScanError(
-            f"{one.path} is compressed ({syntax}) and cannot be decoded here "
-            f"({type(error).__name__}); install a decoder (pip install pylibjpeg "
-            "pylibjpeg-openjpeg python-gdcm) or decompress the series, and get the file again if "
-            "that does not help"
-        ) from error
-    if values.shape != (one.rows, one.columns):
-        raise ScanError(
-            f"{one.path} ({syntax}) decodes to shape {values.shape}, but Rows x Columns are "
-            f"{one.rows} x {one.columns}; get the file again from where it came"
-        )
-    return values

@@ -1,0 +1,68 @@
+"""Which DICOM objects are read, and as what."""
+
+from __future__ import annotations
+
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+
+VOLUMES = {
+    _STORAGE + suffix: modality
+    for suffix, modality in {
+        "2": "CT",
+        "2.1": "CT",  # Enhanced
+        "2.2": "CT",  # Legacy Converted Enhanced
+        "4": "MR",
+        "4.1": "MR",
+        "4.4": "MR",
+        "128": "PT",
+        "128.1": "PT",
+        "130": "PT",
+        "13.1.1": "XA",  # X-Ray 3D Angiographic
+        "13.1.2": "DX",  # X-Ray 3D Craniofacial
+        "13.1.3": "MG",  # Breast Tomosynthesis
+        "30": "OT",  # Parametric Map
+    }.items()
+}
+"""Modality of objects whose frames have a place in the patient, by SOP class."""
+
+PICTURES = {
+    _STORAGE + suffix: modality
+    for suffix, modality in {
+        "1": "CR",
+        "1.1": "DX",
+        "1.1.1": "DX",
+        "1.2": "MG",
+        "1.2.1": "MG",
+        "1.3": "IO",
+        "1.3.1": "IO",
+        "3.1": "US",
+        "6.1": "US",
+        "7": "OT",  # Secondary Capture
+        "7.1": "OT",
+        "7.2": "OT",
+        "7.3": "OT",
+        "7.4": "OT",
+        "12.1": "XA",
+        "12.1.1": "XA",
+        "12.2": "RF",
+        "12.2.1": "RF",
+        "77.1.1": "ES",
+        "77.1.1.1": "ES",
+        "77.1.2": "GM",
+        "77.1.2.1": "GM",
+        "77.1.3": "SM",
+        "77.1.4": "XC",
+        "77.1.4.1": "XC",
+        "77.1.5.1": "OP",
+        "77.1.5.2": "OP",
+        "77.1.7": "DMS",
+    }.items()
+}
+"""Modality of projections and photographs, by SOP class."""
+
+SEGMENTATIONS = {_STORAGE + "66.4", _STORAGE + "66.7"}
+"""Segmentation and Label Map Segmentation."""
+
+STRUCTURE_SET = _STORAGE + "481.3"
+DOSE = _STORAGE + "481.2"
+DIRECTORY = "1.2.840.10008.1.3.10"
+"""Media Storage Directory (DICOMDIR)."""
