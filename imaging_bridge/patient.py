@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from halsted.imaging_bridge.cache import cached_arrays, find_cached
 from halsted.imaging_bridge.errors import GeometryError, HalstedError
 from halsted.imaging_bridge.labels import LabelMap
+from halsted.imaging_bridge.signals import Annotations, Recording, Signal
 from halsted.imaging_bridge.volume import Volume
 
 
@@ -27,24 +28,28 @@ class Patient:
     memory-mapped where they are needed, so that worker processes share one copy.
 
     Attributes:
-        images: Volumes by name; the first is the one that procedures plan on.
+        images: Volumes by name; the first is the one that procedures plan on. Empty only where
+            there is a recording.
         labels: Named structures on the grid of the first image, or None.
         kind: ``scan`` for a real person, ``phantom`` for one made by a seeded program.
         facts: De-identified facts that a report may print (never a name, number or date).
+        recording: Signals over time, or None.
 
     Raises:
-        GeometryError: there is no image, or labels and first image do not share one grid.
+        GeometryError: there is neither image nor recording, or labels and first image do not share
+            one grid.
     """
 
     images: Mapping[str, Volume]
     labels: LabelMap | None = None
     kind: Literal["scan", "phantom"] = "scan"
     facts: Mapping[str, str] = field(default_factory=dict)
+    recording: Recording | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", MappingProxyType(dict(self.images)))
         object.__setattr__(self, "facts", MappingProxyType(dict(self.facts)))
-        if not self.images:
+        if not self.images and (self.recording is None or self.labels is not None):
             raise GeometryError("a patient has at least one image; pass the scan it comes from")
         if self.labels is not None and not self.labels.same_geometry(self.image):
             raise GeometryError(
@@ -55,14 +60,25 @@ class Patient:
 
     @property
     def image(self) -> Volume:
-        """The first image."""
-        return next(iter(self.images.values()))
+        """The first image.
+
+        Raises:
+            GeometryError: there is none, only a recording.
+        """
+        for volume in self.images.values():
+            return volume
+        raise GeometryError("this patient has a recording, but no image; pass a scan")
 
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 of all voxels, geometry, names and facts."""
-        parts = [[name, volume.content_hash] for name, volume in self.images.items()]
+        parts: list[list[Any]] = [
+            [name, one.content_hash, one.modality, one.unit, one.spacing_known]
+            for name, one in self.images.items()
+        ]
         parts.append([self.kind, self.labels.content_hash if self.labels else ""])
+        if self.recording is not None:
+            parts.append([self.recording.content_hash])
         return hashlib.sha256(json.dumps([parts, sorted(self.facts.items())]).encode()).hexdigest()
 
     def with_labels(self, labels: LabelMap) -> Patient:
@@ -116,7 +132,8 @@ def _to_arrays(patient: Patient) -> dict[str, NDArray[Any]]:
     images = []
     for number, (name, volume) in enumerate(patient.images.items()):
         arrays[f"image{number}"] = volume.voxels
-        images.append([name, volume.affine.tolist(), volume.modality, volume.unit])
+        grid = [volume.affine.tolist(), volume.modality, volume.unit, volume.spacing_known]
+        images.append([name, *grid])
     labels = patient.labels
     if labels is not None:
         arrays["labels"] = labels.voxels
@@ -126,7 +143,11 @@ def _to_arrays(patient: Patient) -> dict[str, NDArray[Any]]:
         "facts": dict(patient.facts),
         "images": images,
         "labels": labels and [labels.affine.tolist(), dict(labels.names), labels.provenance],
+        "recording": None,
     }
+    if patient.recording is not None:
+        more, facts["recording"] = _recording_to_arrays(patient.recording)
+        arrays.update(more)
     arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
     return arrays
 
@@ -134,13 +155,40 @@ def _to_arrays(patient: Patient) -> dict[str, NDArray[Any]]:
 def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Patient:
     facts = json.loads(arrays["facts"].tobytes())
     images = {
-        name: Volume(arrays[f"image{number}"], np.array(affine), modality, unit)
-        for number, (name, affine, modality, unit) in enumerate(facts["images"])
+        name: Volume(arrays[f"image{number}"], np.array(affine), modality, unit, known)
+        for number, (name, affine, modality, unit, known) in enumerate(facts["images"])
     }
     labels = None
     if facts["labels"]:
         affine, names, provenance = facts["labels"]
         labels = LabelMap(arrays["labels"], np.array(affine), names, provenance)
-    patient = Patient(images, labels, facts["kind"], facts["facts"])
+    recording = facts["recording"] and _recording_from_arrays(arrays, facts["recording"])
+    patient = Patient(images, labels, facts["kind"], facts["facts"], recording)
     patient.__dict__["content_hash"] = facts["content_hash"]  # known; spares reading every voxel
     return patient
+
+
+def _recording_to_arrays(recording: Recording) -> tuple[dict[str, NDArray[Any]], Any]:
+    """The arrays of a recording, and everything else as what JSON can hold."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for number, signal in enumerate(recording.signals.values()):
+        arrays[f"signal{number}"] = signal.samples
+    for number, noted in enumerate(recording.annotations.values()):
+        arrays[f"times{number}"] = noted.times_s
+    signals = [[name, one.rate_hz, one.unit] for name, one in recording.signals.items()]
+    annotations = [[name, list(one.symbols)] for name, one in recording.annotations.items()]
+    return arrays, [signals, annotations]
+
+
+def _recording_from_arrays(arrays: Mapping[str, NDArray[Any]], facts: Any) -> Recording:
+    signals, annotations = facts
+    return Recording(
+        {
+            name: Signal(arrays[f"signal{number}"], rate, unit)
+            for number, (name, rate, unit) in enumerate(signals)
+        },
+        {
+            name: Annotations(arrays[f"times{number}"], tuple(symbols))
+            for number, (name, symbols) in enumerate(annotations)
+        },
+    )

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from halsted.imaging_bridge.dicom.files import sop_class
-from halsted.imaging_bridge.dicom.rtstruct import is_rtstruct, read_rtstruct
-from halsted.imaging_bridge.dicom.series import find_series
+from halsted.imaging_bridge.dicom.archives import unpacked
+from halsted.imaging_bridge.dicom.files import read_header
+from halsted.imaging_bridge.dicom.geometry import Repair
+from halsted.imaging_bridge.dicom.kinds import (
+    DIRECTORY,
+    DOSE,
+    PICTURES,
+    SEGMENTATIONS,
+    STRUCTURE_SET,
+)
+from halsted.imaging_bridge.dicom.pictures import read_picture
+from halsted.imaging_bridge.dicom.rtdose import read_rtdose
+from halsted.imaging_bridge.dicom.rtstruct import read_rtstruct
+from halsted.imaging_bridge.dicom.seg import read_seg
+from halsted.imaging_bridge.dicom.series import Survey, find_phases, find_series, survey
 from halsted.imaging_bridge.errors import GeometryError, ScanError
 from halsted.imaging_bridge.formats.label_names import LabelNames
+from halsted.imaging_bridge.formats.masks import read_mask
+from halsted.imaging_bridge.formats.photographs import PHOTOGRAPH_SUFFIXES, read_photograph
+from halsted.imaging_bridge.formats.recordings import RECORDING_SUFFIXES, read_recording
 from halsted.imaging_bridge.formats.volumes import (
     IMAGE_SUFFIXES,
     image_suffix,
@@ -18,27 +34,68 @@ from halsted.imaging_bridge.formats.volumes import (
 )
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.patient import Patient
+from halsted.imaging_bridge.signals import Recording
 from halsted.imaging_bridge.volume import Volume
 
 
 @dataclass(frozen=True)
-class _Scan:
-    volume: Volume
+class ReadOptions:
+    """What a caller chooses and allows where a scan leaves it open.
+
+    Attributes:
+        series: SeriesInstanceUID to read where there are several.
+        phase: Index, from 0, of the phase of a 4-D series or the frame of a cine; None for all
+            phases of a series.
+        repairs: Faults of a DICOM series that may be mended; see `dicom.geometry.Repair`.
+    """
+
+    series: str | None = None
+    phase: int | None = None
+    repairs: Sequence[Repair] = ()
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read, before labels are put on it."""
+
+    images: Mapping[str, Volume]
     frame_of_reference: str | None = None
+    notes: tuple[str, ...] = ()
+    recording: Recording | None = None
+    labels: Sequence[Path] = field(default_factory=list)
 
 
-def read_scan(path: Path | str, series: str | None = None) -> Volume:
-    """Read a scan from a folder of DICOM files, or from a NIfTI, NRRD or MetaImage file.
+def read_scan(
+    path: Path | str,
+    series: str | None = None,
+    *,
+    phase: int | None = None,
+    repairs: Sequence[Repair] = (),
+) -> Volume:
+    """Read a scan as one volume.
 
     Args:
-        path: Folder or file.
-        series: SeriesInstanceUID to read where a folder holds several series.
+        path: DICOM (folder, DICOMDIR, ZIP archive or file), or a NIfTI, NRRD, MetaImage, MINC or
+            Analyze file.
+        series: SeriesInstanceUID to read where there are several.
+        phase: Index, from 0, of the phase to read where there are several.
+        repairs: Faults of a DICOM series that may be mended; by default none is.
 
     Raises:
         ScanError: there is no such path, or it cannot be read as a scan.
         GeometryError: its voxels do not make one regular grid of numbers.
     """
-    return _read(Path(path), series).volume
+    path = Path(path)
+    with unpacked(path) as place:
+        if place.is_dir():
+            return find_series(place, series, repairs=repairs, phase=phase).read()
+        images = list(_read(place, ReadOptions(series, phase, repairs)).images.values())
+    if len(images) != 1:
+        raise ScanError(
+            f"{path} holds {len(images)} images (phases, or the colours of a picture) where one "
+            "volume was expected; choose a phase, or read it as a patient"
+        )
+    return images[0]
 
 
 def read_patient(
@@ -46,83 +103,159 @@ def read_patient(
     labels: Path | str | None = None,
     label_names: LabelNames | None = None,
     series: str | None = None,
+    *,
+    phase: int | None = None,
+    repairs: Sequence[Repair] = (),
 ) -> Patient:
-    """Read a scan and its labels as a patient of kind ``scan``.
+    """Read a scan, picture or recording and its labels as a patient of kind ``scan``.
 
-    The image is named after its modality in lower case (``ct``, ``mr``, ``ot``). No fact about the
-    person is taken from the files.
+    An image is named after its modality in lower case (``ct``, ``mr``, ``ot``); phases of a 4-D
+    series carry what tells them apart behind it, a colour picture is ``red``, ``green`` and
+    ``blue``, and a dose in the scan's frame of reference is ``rtdose``. No fact about the person is
+    taken from the files; ``facts`` says what was repaired or converted.
 
     Args:
-        scan: Folder of DICOM files, or an image file; see `read_scan`.
-        labels: RTSTRUCT or image file of labels on the scan's grid. Where it is None, an RTSTRUCT
-            in a DICOM folder is taken.
+        scan: DICOM (folder, DICOMDIR, ZIP archive or file); a NIfTI, NRRD, MetaImage, MINC or
+            Analyze file; a PNG, JPEG or TIFF picture; or a WFDB or EDF recording.
+        labels: RTSTRUCT, DICOM SEG, image file of labels, or mask of a picture, on the scan's grid.
+            Where it is None, the RTSTRUCT or SEG in a DICOM folder is taken.
         label_names: Names of the values of an image file; see `formats.volumes.read_labels`.
         series: SeriesInstanceUID to read where a folder holds several series.
+        phase: Index, from 0, of the phase or frame to read; None for all phases of a series.
+        repairs: Faults of a DICOM series that may be mended; by default none is.
 
     Raises:
-        ScanError: a path does not exist or cannot be read, or there are several RTSTRUCTs.
+        ScanError: a path does not exist or cannot be read, or a choice has to be made.
         GeometryError: the scan is no regular grid, or the labels lie on another one.
         StructureError: a label value has no name.
     """
     scan = Path(scan)
-    read = _read(scan, series)
-    path = Path(labels) if labels is not None else _rtstruct_in(scan)
-    label_map = None if path is None else _read_labels(path, label_names, scan, read)
-    return Patient({read.volume.modality.lower(): read.volume}, label_map, "scan")
+    with unpacked(scan) as place:
+        read = _read(place, ReadOptions(series, phase, repairs))
+        path = Path(labels) if labels is not None else _only_labels(scan, read)
+        label_map = None if path is None else _read_labels(path, label_names, scan, read)
+    facts = {"notes": "; ".join(read.notes)} if read.notes else {}
+    return Patient(read.images, label_map, "scan", facts, read.recording)
 
 
-def _read(path: Path, series: str | None) -> _Scan:
+def _read(path: Path, options: ReadOptions) -> _Read:
     if path.is_dir():
-        found = find_series(path, series)
-        return _Scan(found.read(), found.frame_of_reference or None)
-    _check_file(path, "a folder of DICOM files")
-    if series is not None:
-        raise ScanError(
-            f"{path} is one file, but series={series} chooses from a folder of DICOM files; leave "
-            "the series out, or pass the folder"
-        )
-    return _Scan(read_volume(path))
-
-
-def _check_file(path: Path, otherwise: str) -> None:
-    """Refuse what is not an image file, and say what could be passed instead."""
-    if not path.exists():
+        return _read_dicom(survey(path), options)
+    if not path.is_file():
         raise ScanError(f"there is no file or folder {path}; check the path")
-    if image_suffix(path) is not None and path.is_file():
-        return
-    if path.is_file() and (kind := sop_class(path)) is not None:
-        raise ScanError(f"{path} is a single DICOM file ({kind.name}); pass {otherwise}")
+    suffix = path.suffix.lower()
+    if image_suffix(path) is not None:
+        _refuse_series(path, options)
+        volume = read_volume(path)
+        return _Read({volume.modality.lower(): volume})
+    if suffix in PHOTOGRAPH_SUFFIXES:
+        return _Read(read_photograph(path))
+    if suffix in RECORDING_SUFFIXES:
+        return _Read({}, recording=read_recording(path))
+    if read_header(path, ()) is not None:
+        return _read_dicom(survey(path), options)
+    known = (*IMAGE_SUFFIXES, *PHOTOGRAPH_SUFFIXES, *RECORDING_SUFFIXES)
     raise ScanError(
-        f"{path} is not of a kind that is read here; pass {otherwise}, or a file that ends with "
-        f"{', '.join(IMAGE_SUFFIXES)}"
+        f"{path} is not of a kind that is read here; pass a folder, archive or file of DICOM, or a "
+        f"file that ends with {', '.join(known)}"
     )
 
 
-def _rtstruct_in(scan: Path) -> Path | None:
-    """The one RTSTRUCT of a DICOM folder, if there is any."""
-    if not scan.is_dir():
-        return None
-    found = [path for path in sorted(scan.iterdir()) if path.is_file() and is_rtstruct(path)]
-    if len(found) > 1:
+def _refuse_series(path: Path, options: ReadOptions) -> None:
+    if options.series is not None:
         raise ScanError(
-            f"{scan} holds {len(found)} structure sets ({', '.join(one.name for one in found)}) "
-            "where one was expected; choose one with labels=PATH"
+            f"{path} is one file, but series={options.series} chooses from a folder of DICOM "
+            "files; leave the series out, or pass the folder"
         )
-    return found[0] if found else None
 
 
-def _read_labels(path: Path, names: LabelNames | None, scan: Path, read: _Scan) -> LabelMap:
-    if path.is_file() and image_suffix(path) is None and is_rtstruct(path):
-        return read_rtstruct(path, read.volume, read.frame_of_reference)
-    _check_file(path, "an RTSTRUCT file")
-    found = read_labels(path, names)
-    if not found.same_geometry(read.volume):
+def _read_dicom(found: Survey, options: ReadOptions) -> _Read:
+    others = {kind: paths for kind, paths in found.others.items() if kind != DIRECTORY}
+    if not found.series:
+        pictures = [path for kind in others if kind in PICTURES for path in others[kind]]
+        doses = others.get(DOSE, [])
+        if len(pictures) == 1:
+            return _Read(read_picture(pictures[0], options.phase))
+        if not pictures and len(doses) == 1:
+            return _Read({"rtdose": read_rtdose(doses[0])})
+        if pictures:
+            raise ScanError(
+                f"{found.folder} holds {len(pictures)} pictures where one was expected; pass the "
+                "file of one"
+            )
+        _refuse_labels(found)
+    if options.phase is None:
+        phases = find_phases(found, options.series, repairs=options.repairs)
+    else:
+        phases = [find_series(found, options.series, repairs=options.repairs, phase=options.phase)]
+    images = {f"{one.modality.lower()} {one.phase}".strip(): one.read() for one in phases}
+    frame = phases[0].frame_of_reference or None
+    for path in others.get(DOSE, []):
+        if frame is not None and len(others[DOSE]) == 1:
+            images["rtdose"] = read_rtdose(path, frame)
+    labels = [
+        path
+        for kind, paths in others.items()
+        if kind == STRUCTURE_SET or kind in SEGMENTATIONS
+        for path in paths
+    ]
+    return _Read(images, frame, phases[0].notes, None, labels)
+
+
+def _refuse_labels(found: Survey) -> None:
+    from pydicom.uid import UID
+
+    for kind in found.others:
+        if found.folder.is_file() and (kind == STRUCTURE_SET or kind in SEGMENTATIONS):
+            raise ScanError(
+                f"{found.folder} is a {UID(kind).name}, which needs the scan that it was drawn on; "
+                "pass that as the scan, and this as its labels"
+            )
+
+
+def _only_labels(scan: Path, read: _Read) -> Path | None:
+    """The one RTSTRUCT or SEG of a DICOM folder, if there is any."""
+    if len(read.labels) > 1:
+        raise ScanError(
+            f"{scan} holds {len(read.labels)} structure sets or segmentations "
+            f"({', '.join(one.name for one in read.labels)}) where one was expected; choose one with "
+            "labels=PATH"
+        )
+    return read.labels[0] if read.labels else None
+
+
+def _read_labels(path: Path, names: LabelNames | None, scan: Path, read: _Read) -> LabelMap:
+    if not path.exists():
+        raise ScanError(f"there is no file or folder {path}; check the path")
+    if not read.images:
+        raise ScanError(
+            f"{scan} is a recording, which has no voxels to label; leave the labels out"
+        )
+    image = next(iter(read.images.values()))
+    found = _labels_on(path, names, image, read)
+    if not found.same_geometry(image):
         raise GeometryError(
             f"the labels {path} lie on another grid ({_grid(found)}) than the scan {scan} "
-            f"({_grid(read.volume)}); resample them onto the scan with nearest-neighbour "
-            "interpolation"
+            f"({_grid(image)}); resample them onto the scan with nearest-neighbour interpolation"
         )
     return found
+
+
+def _labels_on(path: Path, names: LabelNames | None, image: Volume, read: _Read) -> LabelMap:
+    if image_suffix(path) is not None:
+        return read_labels(path, names)
+    if path.suffix.lower() in PHOTOGRAPH_SUFFIXES:
+        return read_mask(path, reference=read.images)
+    header = read_header(path, ()) if path.is_file() else None
+    if header is not None and header.sop_class == STRUCTURE_SET:
+        return read_rtstruct(path, image, read.frame_of_reference)
+    if header is not None and header.sop_class in SEGMENTATIONS:
+        return read_seg(path, image, read.frame_of_reference)
+    what = f"a single DICOM file ({header.sop_class.name})" if header else "of no kind read here"
+    raise ScanError(
+        f"{path} is {what}; pass an RTSTRUCT or a DICOM SEG, or a file that ends with "
+        f"{', '.join((*IMAGE_SUFFIXES, *PHOTOGRAPH_SUFFIXES))}"
+    )
 
 
 def _grid(grid: Volume | LabelMap) -> str:

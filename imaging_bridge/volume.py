@@ -156,6 +156,8 @@ class Volume(Grid):
     Attributes:
         modality: DICOM's name, e.g. ``CT`` or ``MR``; ``OT`` where it is unknown.
         unit: Unit of a voxel's value, e.g. ``HU``; ``1`` where it has none.
+        spacing_known: Whether distances are millimetres. A photograph that does not say how large
+            a pixel is has a spacing of 1 and lies nowhere in the patient.
 
     Raises:
         GeometryError: see `Grid`; also where a voxel is not a finite number.
@@ -163,6 +165,7 @@ class Volume(Grid):
 
     modality: str = "OT"
     unit: str = "1"
+    spacing_known: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

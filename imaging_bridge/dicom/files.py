@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from halsted.imaging_bridge.errors import ScanError
 
@@ -30,6 +29,10 @@ _LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"UN"}
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
+Elements = Mapping[str, Any]
+"""Values of DICOM elements by keyword."""
+
+
 @dataclass(frozen=True)
 class DicomHeader:
     """What a file says before its pixels, and where these lie.
@@ -38,7 +41,8 @@ class DicomHeader:
         path: The file.
         sop_class: What kind of object it holds.
         syntax: How it is encoded (TransferSyntaxUID).
-        dataset: The elements that were asked for.
+        dataset: The elements that were asked for, as pydicom has them.
+        elements: Values of the elements that were asked for, by keyword.
         pixels_at: Byte at which uncompressed pixels start; None where they are compressed, or
             where there are none.
         pixel_bytes: Length of uncompressed pixels in the file; 0 where `pixels_at` is None.
@@ -50,6 +54,7 @@ class DicomHeader:
     sop_class: UID
     syntax: UID
     dataset: Dataset
+    elements: Elements
     pixels_at: int | None
     pixel_bytes: int
     has_pixels: bool
@@ -103,29 +108,35 @@ def read_dicom(path: Path, tags: Sequence[str]) -> Dataset:
     return header.dataset
 
 
-def text_of(dataset: Dataset, tag: str) -> str:
+def text_of(elements: Elements | Dataset, tag: str) -> str:
     """An element as one line that can be printed; empty where there is none."""
-    stated = str(dataset.get(tag) or "").strip()
+    stated = str(elements.get(tag) or "").strip()
+    if stated.isprintable():
+        return stated
     return "".join(letter if letter.isprintable() else "?" for letter in stated)
 
 
-def numbers_of(dataset: Dataset, tag: str, count: int) -> tuple[float, ...] | None:
+def numbers_of(elements: Elements | Dataset, tag: str, count: int) -> tuple[float, ...] | None:
     """The finite numbers, `count` of them, that an element holds; else None."""
-    value = dataset.get(tag)
+    value = elements.get(tag)
     try:
-        numbers = tuple(float(one) for one in np.atleast_1d(np.asarray(value, dtype=object)))
+        several = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+        values: Sequence[Any] = value if several else (value,)  # type: ignore[assignment]
+        numbers = tuple(float(one) for one in values)
     except (TypeError, ValueError, OverflowError):  # missing, None, or no number
         return None
-    return numbers if len(numbers) == count and np.isfinite(numbers).all() else None
+    return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
 
 
-def numbers_needed(path: Path, dataset: Dataset, tag: str, count: int) -> tuple[float, ...]:
+def numbers_needed(
+    path: Path, elements: Elements | Dataset, tag: str, count: int
+) -> tuple[float, ...]:
     """As `numbers_of`.
 
     Raises:
         ScanError: the element does not hold such numbers.
     """
-    numbers = numbers_of(dataset, tag, count)
+    numbers = numbers_of(elements, tag, count)
     if numbers is None:
         raise ScanError(
             f"{path} states no usable {tag} ({count} finite numbers were expected); export the "
@@ -192,14 +203,25 @@ def _parse(path: Path, file: BinaryIO, tags: Sequence[str], size: int, marked: b
             syntax = _guessed_syntax(read)
         if has_pixels:
             place = _pixels_in(file, syntax, size)
-    for _ in dataset.iterall():  # pydicom converts, and finds damage, on first access
-        pass
-    kind = text_of(dataset, "SOPClassUID") or text_of(
-        meta if meta is not None else dataset, "MediaStorageSOPClassUID"
-    )
+    elements = elements_of(dataset)
+    kind = text_of(elements, "SOPClassUID")
+    if not kind and meta is not None:
+        kind = text_of(meta, "MediaStorageSOPClassUID")
     if not kind:
         raise EOFError
-    return DicomHeader(path, UID(kind), UID(syntax), dataset, *place, has_pixels, size)
+    return DicomHeader(path, UID(kind), UID(syntax), dataset, elements, *place, has_pixels, size)
+
+
+def elements_of(dataset: Dataset) -> Elements:
+    """The values of a data set and all in it; pydicom converts, and finds damage, on access."""
+    elements = {}
+    for element in dataset:
+        elements[element.keyword] = element.value
+        if element.VR == "SQ":
+            for item in element.value:
+                for _ in item.iterall():
+                    pass
+    return elements
 
 
 @lru_cache

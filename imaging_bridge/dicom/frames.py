@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from halsted.imaging_bridge.dicom.files import DicomHeader, numbers_needed, numbers_of, text_of
+from halsted.imaging_bridge.dicom.files import (
+    DicomHeader,
+    Elements,
+    elements_of,
+    numbers_needed,
+    numbers_of,
+    text_of,
+)
 from halsted.imaging_bridge.dicom.pixels import PIXEL_TAGS, Pixels, pixels_of
 from halsted.imaging_bridge.errors import ScanError
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
 
 PHASE_TAGS = (
     "TemporalPositionIdentifier",
@@ -125,14 +129,14 @@ def frames_of(header: DicomHeader, modality: str) -> Iterator[Frame]:
     Raises:
         ScanError: an element is missing or nonsense, or the image is of an unsupported kind.
     """
-    dataset = header.dataset
+    elements = header.elements
     pixels = pixels_of(header)
     if pixels.is_colour:
         raise ScanError(
             f"{header.path} is a colour image, but a scan has one value a voxel; export the "
             "original series"
         )
-    per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
+    per_frame = elements.get("PerFrameFunctionalGroupsSequence")
     if per_frame is None:
         if pixels.frames > 1:
             raise ScanError(
@@ -140,52 +144,47 @@ def frames_of(header: DicomHeader, modality: str) -> Iterator[Frame]:
                 "(PerFrameFunctionalGroupsSequence is missing); export the scan as classic "
                 "single-frame or as enhanced DICOM"
             )
-        yield _frame(header, pixels, 0, dataset, modality)
+        yield _frame(header, pixels, 0, elements, modality)
         return
     if len(per_frame) != pixels.frames:
         raise ScanError(
             f"{header.path} describes {len(per_frame)} frames but announces {pixels.frames} "
             "(NumberOfFrames); get the file again from where it came"
         )
-    shared = _flattened(_first(dataset, "SharedFunctionalGroupsSequence"))
+    shared = _flattened(elements) | _flattened(_first(elements, "SharedFunctionalGroupsSequence"))
     for number, item in enumerate(per_frame):
-        merged = _flattened(dataset)
-        merged.update(shared)
-        merged.update(_flattened(item))
-        yield _frame(header, pixels, number, merged, modality)
+        place = {**shared, **_flattened(elements_of(item))}
+        yield _frame(header, pixels, number, place, modality)
 
 
-def _first(dataset: Dataset, tag: str) -> Dataset | None:
-    sequence = dataset.get(tag)
-    return sequence[0] if sequence else None
+def _first(elements: Elements, tag: str) -> Elements:
+    """The elements of a sequence's first item; none where there is no such sequence."""
+    sequence = elements.get(tag)
+    return elements_of(sequence[0]) if sequence else {}
 
 
-def _flattened(item: Dataset | None) -> Dataset:
-    """The elements of the functional groups of `item`, in one data set."""
-    from pydicom import Dataset
-
-    flat = Dataset()
+def _flattened(groups: Elements) -> dict[str, Any]:
+    """The elements of functional groups in one mapping."""
+    flat: dict[str, Any] = {}
     for group in _GROUPS:
-        first = _first(item, group) if item is not None else None
-        if first is not None:
-            flat.update(first)
+        flat.update(_first(groups, group))
     return flat
 
 
 def _frame(
-    header: DicomHeader, pixels: Pixels, number: int, place: Dataset, modality: str
+    header: DicomHeader, pixels: Pixels, number: int, place: Elements, modality: str
 ) -> Frame:
-    path, dataset = header.path, header.dataset
-    slope, intercept, unit = _rescale(path, dataset, place, modality)
+    path, elements = header.path, header.elements
+    slope, intercept, unit = _rescale(path, elements, place, modality)
     thickness = numbers_of(place, "SliceThickness", 1) or (0.0,)
-    kinds = f"{dataset.get('ImageType', '')}{place.get('FrameType', '')}"
+    kinds = f"{elements.get('ImageType', '')}{place.get('FrameType', '')}"
     segment = numbers_of(place, "ReferencedSegmentNumber", 1) or (0,)
     return Frame(
         pixels=pixels,
         number=number,
-        series=text_of(dataset, "SeriesInstanceUID"),
+        series=text_of(elements, "SeriesInstanceUID"),
         modality=modality,
-        frame_of_reference=text_of(dataset, "FrameOfReferenceUID"),
+        frame_of_reference=text_of(elements, "FrameOfReferenceUID"),
         spacing=numbers_needed(path, place, "PixelSpacing", 2),
         orientation=numbers_needed(path, place, "ImageOrientationPatient", 6),
         position=numbers_needed(path, place, "ImagePositionPatient", 3),
@@ -193,43 +192,43 @@ def _frame(
         slope=slope,
         intercept=intercept,
         unit=unit,
-        phase=_phase(dataset, place),
+        phase=_phase(elements, place),
         is_localizer="LOCALIZER" in kinds.upper(),
         segment=int(segment[0]),
     )
 
 
 def _rescale(
-    path: Path, dataset: Dataset, place: Dataset, modality: str
+    path: Path, elements: Elements, place: Elements, modality: str
 ) -> tuple[float, float, str]:
     """Slope, intercept and unit from stored to measured values."""
     if "RealWorldValueSlope" in place and "RescaleSlope" not in place:
         code = _first(place, "MeasurementUnitsCodeSequence")
         (slope,) = numbers_needed(path, place, "RealWorldValueSlope", 1)
         (intercept,) = numbers_needed(path, place, "RealWorldValueIntercept", 1)
-        return slope, intercept, text_of(code, "CodeValue") if code is not None else "1"
+        return slope, intercept, text_of(code, "CodeValue") or "1"
     slope, intercept = 1.0, 0.0
     # Without a rescale a CT would be off by about 1,000 HU; an MR has no absolute scale.
-    has_lut = "ModalityLUTSequence" in dataset
+    has_lut = "ModalityLUTSequence" in elements
     if not has_lut and (modality in _NEEDS_RESCALE or "RescaleSlope" in place):
         (slope,) = numbers_needed(path, place, "RescaleSlope", 1)
         (intercept,) = numbers_needed(path, place, "RescaleIntercept", 1)
-    return slope, intercept, _unit(dataset, place, modality)
+    return slope, intercept, _unit(elements, place, modality)
 
 
-def _unit(dataset: Dataset, place: Dataset, modality: str) -> str:
+def _unit(elements: Elements, place: Elements, modality: str) -> str:
     if modality == "CT":
         stated = text_of(place, "RescaleType") or "HU"
         return "HU" if stated == "US" else stated  # US is "unspecified", which many scanners write
     if modality == "PT":
-        return text_of(dataset, "Units") or "1"
+        return text_of(elements, "Units") or "1"
     return "1"
 
 
-def _phase(dataset: Dataset, place: Dataset) -> dict[str, str]:
+def _phase(elements: Elements, place: Elements) -> dict[str, str]:
     found = {}
     for tag in PHASE_TAGS:
-        value = text_of(place, tag) or text_of(dataset, tag)
+        value = text_of(place, tag) or text_of(elements, tag)
         if value:
             found[tag] = value
     direction = numbers_of(place, "DiffusionGradientOrientation", 3)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halsted.imaging_bridge.dicom.decoding import Job, decode
-from halsted.imaging_bridge.dicom.files import DicomHeader, numbers_of, text_of
+from halsted.imaging_bridge.dicom.files import DicomHeader, Elements, numbers_of, text_of
 from halsted.imaging_bridge.errors import ScanError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def pixels_of(header: DicomHeader) -> Pixels:
     Raises:
         ScanError: the header contradicts itself, or the file is shorter than it announces.
     """
-    dataset, path = header.dataset, header.path
+    elements, path = header.elements, header.path
     rows, columns = _count(header, "Rows"), _count(header, "Columns")
     if not header.has_pixels:
         raise ScanError(
@@ -105,23 +105,23 @@ def pixels_of(header: DicomHeader) -> Pixels:
         samples=_count(header, "SamplesPerPixel", 1),
         frames=_count(header, "NumberOfFrames", 1),
         bits=bits,
-        bits_stored=int((numbers_of(dataset, "BitsStored", 1) or (bits,))[0]),
-        kind=_kind(dataset, bits),
+        bits_stored=int((numbers_of(elements, "BitsStored", 1) or (bits,))[0]),
+        kind=_kind(elements, bits),
         order="<" if header.syntax.is_little_endian else ">",
         # Of big-endian bytes nobody knows whether they were swapped in pairs; pydicom does.
         start=header.pixels_at if header.syntax.is_little_endian or bits > 8 else None,
-        photometric=text_of(dataset, "PhotometricInterpretation"),
-        padding=_padding(dataset),
-        lut=dataset if "ModalityLUTSequence" in dataset else None,
+        photometric=text_of(elements, "PhotometricInterpretation"),
+        padding=_padding(elements),
+        lut=_lut(elements),
     )
     _check_length(pixels, header)
     return pixels
 
 
 def _count(header: DicomHeader, tag: str, default: int | None = None) -> int:
-    if default is not None and header.dataset.get(tag) in (None, ""):
+    if default is not None and header.elements.get(tag) in (None, ""):
         return default
-    stated = numbers_of(header.dataset, tag, 1)
+    stated = numbers_of(header.elements, tag, 1)
     if stated is None or stated[0] < 1 or stated[0] != int(stated[0]):
         what = "Rows x Columns" if tag in ("Rows", "Columns") else tag
         raise ScanError(
@@ -132,7 +132,7 @@ def _count(header: DicomHeader, tag: str, default: int | None = None) -> int:
 
 
 def _bits_allocated(header: DicomHeader) -> int:
-    stated = numbers_of(header.dataset, "BitsAllocated", 1)
+    stated = numbers_of(header.elements, "BitsAllocated", 1)
     if stated is None or stated[0] not in (1, 8, 16, 32, 64):
         raise ScanError(
             f"{header.path} states no BitsAllocated of 1, 8, 16, 32 or 64; export the original "
@@ -141,18 +141,28 @@ def _bits_allocated(header: DicomHeader) -> int:
     return int(stated[0])
 
 
-def _kind(dataset: Dataset, bits: int) -> str:
-    if "BitsStored" not in dataset and bits in (32, 64):
+def _kind(elements: Elements, bits: int) -> str:
+    if "BitsStored" not in elements and bits in (32, 64):
         return "f"  # of Float and Double Float Pixel Data only the size is stated
-    return "i" if dataset.get("PixelRepresentation") == 1 else "u"
+    return "i" if elements.get("PixelRepresentation") == 1 else "u"
 
 
-def _padding(dataset: Dataset) -> tuple[float, float] | None:
-    first = numbers_of(dataset, "PixelPaddingValue", 1)
+def _padding(elements: Elements) -> tuple[float, float] | None:
+    first = numbers_of(elements, "PixelPaddingValue", 1)
     if first is None:
         return None
-    last = numbers_of(dataset, "PixelPaddingRangeLimit", 1) or first
+    last = numbers_of(elements, "PixelPaddingRangeLimit", 1) or first
     return min(first[0], last[0]), max(first[0], last[0])
+
+
+def _lut(elements: Elements) -> Dataset | None:
+    from pydicom import Dataset
+
+    if not elements.get("ModalityLUTSequence"):
+        return None
+    lut = Dataset()
+    lut.ModalityLUTSequence = elements["ModalityLUTSequence"]
+    return lut
 
 
 def _check_length(pixels: Pixels, header: DicomHeader) -> None:

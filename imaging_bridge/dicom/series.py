@@ -8,8 +8,7 @@ What a caller allows to be mended is mended and recorded.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -136,7 +135,7 @@ def read_dicom_series(
 
 
 def find_series(
-    folder: Path | str,
+    folder: Path | str | Survey,
     series: str | None = None,
     budget_bytes: int = VOXEL_BUDGET_BYTES,
     repairs: Sequence[Repair] = (),
@@ -160,19 +159,18 @@ def find_series(
     if phase is None and len(found) > 1:
         listing = "; ".join(f"{number}: {one.phase}" for number, one in enumerate(found[:12]))
         raise ScanError(
-            f"the series {found[0].uid} in {folder} has {len(found)} phases where one volume was "
+            f"the series {found[0].uid} has {len(found)} phases where one volume was "
             f"expected; choose one with phase=NUMBER: {listing}"
         )
     if phase is not None and not 0 <= phase < len(found):
         raise ScanError(
-            f"the series {found[0].uid} in {folder} has no phase {phase}; choose one from 0 to "
-            f"{len(found) - 1}"
+            f"the series {found[0].uid} has no phase {phase}; choose one from 0 to {len(found) - 1}"
         )
     return found[phase or 0]
 
 
 def find_phases(
-    folder: Path | str,
+    folder: Path | str | Survey,
     series: str | None = None,
     budget_bytes: int = VOXEL_BUDGET_BYTES,
     repairs: Sequence[Repair] = (),
@@ -181,8 +179,9 @@ def find_phases(
     unknown = [one for one in repairs if one not in REPAIRS]
     if unknown:
         raise ScanError(f"there is no repair {unknown[0]!r}; choose from {', '.join(REPAIRS)}")
-    folder = Path(folder)
-    modality, headers = _choose(folder, series)
+    found = folder if isinstance(folder, Survey) else survey(folder)
+    folder = found.folder
+    modality, headers = _choose(found, series)
     frames = [frame for header in headers for frame in frames_of(header, modality)]
     frames, notes = one_stack(frames, repairs)
     _check_budget(folder, frames, budget_bytes)
@@ -193,14 +192,14 @@ def find_phases(
     notes += converted
     if frames[0].pixels.padding is not None:
         notes.append("padding outside the field of view was set to air or 0")
-    found = []
+    phases = []
     for name, slices in phases_of(frames).items():
         placed = place_slices(slices, repairs)
-        found.append(
+        phases.append(
             DicomSeries(frames[0].series, modality, placed, name, (*notes, *placed.repairs))
         )
-    _check_same_grid(folder, found)
-    return found
+    _check_same_grid(folder, phases)
+    return phases
 
 
 def _check_same_grid(folder: Path, phases: Sequence[DicomSeries]) -> None:
@@ -220,7 +219,7 @@ def _in_clinical_unit(frames: list[Frame], header: DicomHeader) -> tuple[list[Fr
     """PET as SUV where it can be; everything else as it is."""
     if frames[0].modality != "PT":
         return frames, []
-    factor = suv_factor(header.dataset)
+    factor = suv_factor(header.elements)
     if isinstance(factor, str):
         return frames, [f"no SUV: {factor}"]
     converted = [
@@ -256,11 +255,11 @@ def _equal(one: Frame, other: Frame) -> bool:
     return np.array_equal(stored[0], stored[1])
 
 
-def _choose(folder: Path, wanted: str | None) -> tuple[str, list[DicomHeader]]:
+def _choose(surveyed: Survey, wanted: str | None) -> tuple[str, list[DicomHeader]]:
     """Modality and headers of the series to read."""
-    found, others = _headers_by_series(files_in(folder))
+    folder, found = surveyed.folder, surveyed.series
     if not found:
-        raise ScanError(_nothing_readable(folder, others))
+        raise ScanError(_nothing_readable(folder, surveyed.others))
     listing = "; ".join(
         f"{uid} ({modality}, {len(headers)} files)" for (uid, modality), headers in found.items()
     )
@@ -281,28 +280,45 @@ def _choose(folder: Path, wanted: str | None) -> tuple[str, list[DicomHeader]]:
 
 
 def _all_localizers(headers: Iterable[DicomHeader]) -> bool:
-    return all("LOCALIZER" in str(one.dataset.get("ImageType", "")).upper() for one in headers)
+    return all("LOCALIZER" in str(one.elements.get("ImageType", "")).upper() for one in headers)
 
 
-def _headers_by_series(
-    paths: Iterable[Path],
-) -> tuple[dict[tuple[str, str], list[DicomHeader]], Counter[str]]:
-    """Headers of volumes' files by (UID, modality), and how many files hold something else."""
+@dataclass(frozen=True)
+class Survey:
+    """What a folder, or one file, holds in DICOM, by its headers.
+
+    Attributes:
+        folder: The folder or file.
+        series: Headers of the files that make volumes, by SeriesInstanceUID and modality.
+        others: Files of other DICOM objects, by SOP class.
+    """
+
+    folder: Path
+    series: Mapping[tuple[str, str], list[DicomHeader]]
+    others: Mapping[str, list[Path]]
+
+
+def survey(folder: Path | str) -> Survey:
+    """Read the headers of all DICOM files in a folder and its subfolders, or of one file.
+
+    Raises:
+        ScanError: the folder cannot be listed, or a file that starts like DICOM cannot be parsed.
+    """
     found: dict[tuple[str, str], list[DicomHeader]] = {}
-    others: Counter[str] = Counter()
-    for path in paths:
+    others: dict[str, list[Path]] = {}
+    for path in files_in(Path(folder)):
         header = read_header(path, _TAGS)
         if header is None:
             continue
         if header.sop_class not in VOLUMES:
-            others[header.sop_class.name] += 1
+            others.setdefault(header.sop_class, []).append(path)
             continue
         modality = VOLUMES[header.sop_class]
         if modality == "OT":
-            modality = text_of(header.dataset, "Modality") or modality
-        uid = text_of(header.dataset, "SeriesInstanceUID")
+            modality = text_of(header.elements, "Modality") or modality
+        uid = text_of(header.elements, "SeriesInstanceUID")
         found.setdefault((uid, modality), []).append(header)
-    return found, others
+    return Survey(Path(folder), found, others)
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -341,13 +357,17 @@ def _walked(folder: Path) -> Iterator[Path]:
         yield from (path for name in names if (path := Path(root, name)).is_file())
 
 
-def _nothing_readable(folder: Path, others: Counter[str]) -> str:
+def _nothing_readable(folder: Path, others: Mapping[str, list[Path]]) -> str:
+    from pydicom.uid import UID
+
     if not others:
         return (
             f"{folder} holds no DICOM file; pass the folder in which the files of a series lie, or "
             "an image file"
         )
-    listing = ", ".join(f"{count} x {name}" for name, count in sorted(others.items()))
+    listing = ", ".join(
+        f"{len(paths)} x {UID(kind).name}" for kind, paths in sorted(others.items())
+    )
     return (
         f"{folder} holds no series of slices, only {listing}, which is not supported as a volume; "
         "export the scan as CT, MR or PET images, or convert it to NIfTI"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from halsted.imaging_bridge.dicom.files import numbers_of, text_of
+from halsted.imaging_bridge.dicom.files import Elements, numbers_of, text_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -26,38 +26,38 @@ SUV_TAGS = tuple(
 _LONGEST = timedelta(days=3)
 
 
-def suv_factor(dataset: Dataset) -> float | str:
+def suv_factor(elements: Elements) -> float | str:
     """Factor from Bq/ml to SUV by body weight (g/ml), or why there is none, in words."""
-    if text_of(dataset, "Units") != "BQML":
-        return f"its values are in {text_of(dataset, 'Units') or 'an unknown unit'}"
-    corrected = str(dataset.get("CorrectedImage", ""))
+    if text_of(elements, "Units") != "BQML":
+        return f"its values are in {text_of(elements, 'Units') or 'an unknown unit'}"
+    corrected = str(elements.get("CorrectedImage", ""))
     if "ATTN" not in corrected or "DECY" not in corrected:
         return "it is not corrected for attenuation and decay"
-    weight = numbers_of(dataset, "PatientWeight", 1)
+    weight = numbers_of(elements, "PatientWeight", 1)
     if weight is None or weight[0] <= 0:
         return "it does not state the patient's weight"
-    injected = dataset.get("RadiopharmaceuticalInformationSequence")
+    injected = elements.get("RadiopharmaceuticalInformationSequence")
     if not injected:
         return "it does not describe the injection"
     dose = numbers_of(injected[0], "RadionuclideTotalDose", 1)
     half_life = numbers_of(injected[0], "RadionuclideHalfLife", 1)
     if dose is None or half_life is None or min(dose[0], half_life[0]) <= 0:
         return "it does not state the injected dose and the half-life"
-    elapsed = _seconds_of_decay(dataset, injected[0])
+    elapsed = _seconds_of_decay(elements, injected[0])
     if isinstance(elapsed, str):
         return elapsed
     return float(weight[0] * 1000.0 / (dose[0] * 2.0 ** (-elapsed / half_life[0])))
 
 
-def _seconds_of_decay(dataset: Dataset, injected: Dataset) -> float | str:
+def _seconds_of_decay(elements: Elements, injected: Elements | Dataset) -> float | str:
     """Seconds from the injection to the time that the voxels are corrected to."""
-    correction = text_of(dataset, "DecayCorrection")
+    correction = text_of(elements, "DecayCorrection")
     if correction == "ADMIN":
         return 0.0
     if correction != "START":
         return "its DecayCorrection is neither START nor ADMIN"
-    scan = _moment(dataset, "SeriesDate", "SeriesTime")
-    acquired = _moment(dataset, "AcquisitionDate", "AcquisitionTime")
+    scan = _moment(elements, "SeriesDate", "SeriesTime")
+    acquired = _moment(elements, "AcquisitionDate", "AcquisitionTime")
     if scan is None:
         return "it does not state when the series began"
     if acquired is not None and acquired < scan:
@@ -68,7 +68,7 @@ def _seconds_of_decay(dataset: Dataset, injected: Dataset) -> float | str:
     return (scan - start).total_seconds()
 
 
-def _injection(injected: Dataset, scan: datetime) -> datetime | None:
+def _injection(injected: Elements | Dataset, scan: datetime) -> datetime | None:
     stated = text_of(injected, "RadiopharmaceuticalStartDateTime")
     if stated:
         return _parsed(stated[:8], stated[8:])
@@ -79,8 +79,8 @@ def _injection(injected: Dataset, scan: datetime) -> datetime | None:
     return start
 
 
-def _moment(dataset: Dataset, date: str, time: str) -> datetime | None:
-    return _parsed(text_of(dataset, date), text_of(dataset, time))
+def _moment(elements: Elements, date: str, time: str) -> datetime | None:
+    return _parsed(text_of(elements, date), text_of(elements, time))
 
 
 def _parsed(date: str, time: str) -> datetime | None:

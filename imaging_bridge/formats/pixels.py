@@ -1,0 +1,159 @@
+"""Pixels of PNG and JPEG pictures, decoded only once their size is known to be bearable."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from halsted.imaging_bridge.errors import ScanError
+from halsted.imaging_bridge.formats.extras import extra
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Region = tuple[int, int, int, int]
+"""Part of a picture: first row, first column, rows, columns."""
+
+PIXEL_BUDGET_BYTES = 1 << 30
+"""Default limit on the decoded size of a picture."""
+
+_MODES = {"1": 1, "L": 1, "LA": 2, "P": 4, "I": 2, "I;16": 2, "I;16B": 2, "RGB": 3, "RGBA": 4}
+"""Bytes of a decoded pixel, 8-bit or 16-bit grey, by Pillow's name of the layout."""
+_EXIF_ORIENTATION = 0x0112
+# TIFF 6.0, tag Orientation: what brings the stored rows to how the picture is looked at.
+_UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda array: array[:, ::-1],
+    3: lambda array: array[::-1, ::-1],
+    4: lambda array: array[::-1],
+    5: lambda array: array.swapaxes(0, 1),
+    6: lambda array: array.swapaxes(0, 1)[:, ::-1],
+    7: lambda array: array.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda array: array.swapaxes(0, 1)[::-1],
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """A decoded picture, upright.
+
+    Attributes:
+        samples: (y, x, channel) uint8 or uint16; channels are grey, or red, green, blue.
+        spacing_mm: Millimetres between pixels along (y, x), or None where the file does not say.
+        origin_mm: Place of pixel (0, 0) along (y, x) in the whole picture, mm or pixels.
+    """
+
+    samples: NDArray[Any]
+    spacing_mm: tuple[float, float] | None = None
+    origin_mm: tuple[float, float] = (0.0, 0.0)
+
+
+def read_pixels(path: Path, budget_bytes: int) -> Pixels:
+    """Read a PNG or JPEG file. Its resolution, which cameras invent, is not taken.
+
+    Raises:
+        ScanError: the file is missing, truncated, of another format, in print colours, animated,
+            partly transparent, or too large.
+    """
+    with extra("formats"):
+        import PIL.Image as pillow
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
+            with pillow.open(path, formats=("PNG", "JPEG")) as picture:
+                _check(path, picture, budget_bytes)
+                samples = _decode(path, picture)
+                turned = int(picture.getexif().get(_EXIF_ORIENTATION, 1))
+    except pillow.DecompressionBombError as error:
+        raise ScanError(
+            f"{path} has more pixels than any PNG or JPEG that is read here; cut it into parts, "
+            "or write it as a tiled TIFF"
+        ) from error
+    except ScanError:
+        raise
+    except Exception as error:  # whatever the decoders make of bytes that nobody has vouched for
+        raise unreadable(path) from error
+    return Pixels(upright(without_alpha(path, samples), turned))
+
+
+def unreadable(path: Path) -> ScanError:
+    """What is said of a picture that cannot be decoded."""
+    return ScanError(
+        f"{path} cannot be read as a picture: it is missing, truncated, damaged, or of another "
+        "format than its name says; get the file again"
+    )
+
+
+def check_budget(path: Path, rows: int, columns: int, pixel_bytes: int, budget: int) -> None:
+    """Refuse a picture that is too large once decoded.
+
+    Raises:
+        ScanError: it names the size and the budget.
+    """
+    needed = rows * columns * pixel_bytes
+    if needed > budget:
+        raise ScanError(
+            f"{path} has {rows} x {columns} pixels, which take {needed / 2**20:.0f} MiB, over the "
+            f"budget of {budget / 2**20:.0f} MiB; choose a region or a coarser level of a tiled "
+            "TIFF, or cut the picture into parts"
+        )
+
+
+def without_alpha(path: Path, samples: NDArray[Any]) -> NDArray[Any]:
+    """The same pixels, (y, x, channel), without a channel of opacity that says nothing.
+
+    Raises:
+        ScanError: a pixel is not opaque.
+    """
+    if samples.shape[2] in (1, 3):
+        return samples
+    if samples[..., -1].min() < np.iinfo(samples.dtype).max:
+        raise ScanError(
+            f"{path} is partly transparent, so that its colours are not defined; flatten it onto "
+            "a background"
+        )
+    return samples[..., :-1]
+
+
+def upright(samples: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn stored rows by the Orientation tag of TIFF and EXIF; an unknown value changes nothing."""
+    return np.ascontiguousarray(_UPRIGHT.get(orientation, lambda array: array)(samples))
+
+
+def _check(path: Path, picture: Image, budget_bytes: int) -> None:
+    if picture.mode not in _MODES:
+        raise ScanError(
+            f"{path} is stored in {picture.mode} (print colours or floating point), but grey or "
+            "RGB was expected; export it as RGB"
+        )
+    if getattr(picture, "n_frames", 1) > 1:
+        raise ScanError(f"{path} is animated, but one picture was expected; export one frame")
+    wide = 2 * _MODES[picture.mode] if _is_deep(picture) else _MODES[picture.mode]
+    check_budget(path, picture.height, picture.width, wide, budget_bytes)
+
+
+def _is_deep(picture: Image) -> bool:
+    """Whether colours have 16 bits, of which Pillow would drop eight."""
+    return any(";16B" in str(tile[-1]) for tile in picture.tile) and picture.mode[:3] == "RGB"
+
+
+def _decode(path: Path, picture: Image) -> NDArray[Any]:
+    """(y, x, channel), uint8 or uint16."""
+    if _is_deep(picture):
+        import imagecodecs
+
+        picture.load()  # checks that the file is whole, which the other decoder leaves to chance
+        return np.atleast_3d(imagecodecs.png_decode(path.read_bytes()))
+    if picture.mode == "P":
+        picture = picture.convert("RGBA")
+    elif picture.mode == "1":
+        picture = picture.convert("L")
+    array = np.asarray(picture)
+    if array.dtype not in (np.uint8, np.uint16):
+        array = array.astype(np.uint16)
+    return np.atleast_3d(array)
