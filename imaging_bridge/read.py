@@ -218,8 +218,8 @@ def _only_labels(scan: Path, read: _Read) -> Path | None:
     if len(read.labels) > 1:
         raise ScanError(
             f"{scan} holds {len(read.labels)} structure sets or segmentations "
-            f"({', '.join(one.name for one in read.labels)}) where one was expected; choose one with "
-            "labels=PATH"
+            f"({', '.join(one.name for one in read.labels)}) where one was expected; choose one "
+            "with labels=PATH"
         )
     return read.labels[0] if read.labels else None
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -83,7 +85,7 @@ def read_header(path: Path, tags: Sequence[str]) -> DicomHeader | None:
     """
     marked: bool | None = True
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, _quietly():
             marked = _starts_like_dicom(file)
             if marked is None:
                 return None
@@ -110,7 +112,8 @@ def read_dicom(path: Path, tags: Sequence[str]) -> Dataset:
 
 def text_of(elements: Elements | Dataset, tag: str) -> str:
     """An element as one line that can be printed; empty where there is none."""
-    stated = str(elements.get(tag) or "").strip()
+    value = elements.get(tag)
+    stated = "" if value is None else str(value).strip()
     if stated.isprintable():
         return stated
     return "".join(letter if letter.isprintable() else "?" for letter in stated)
@@ -160,6 +163,16 @@ def broken(path: Path, error: Exception) -> ScanError:
         f"{path} starts like a DICOM file but cannot be parsed ({type(error).__name__}), so it is "
         "truncated or damaged; get the file again from where it came"
     )
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Let pydicom neither judge values nor warn of them: its warnings quote a file's content."""
+    from pydicom.config import disable_value_validation
+
+    with disable_value_validation(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _starts_like_dicom(file: BinaryIO) -> bool | None:

@@ -95,10 +95,8 @@ def _frame_number(pixels: Pixels, phase: int | None) -> int:
 
 def _brighter_is_higher(pixels: Pixels, values: NDArray[Any]) -> NDArray[Any]:
     if pixels.lut is not None:
-        from pydicom.pixels.processing import apply_modality_lut
-
-        values = np.asarray(apply_modality_lut(values, pixels.lut))
-    elif pixels.photometric == "MONOCHROME1":
+        return pixels.lut.measured(values)
+    if pixels.photometric == "MONOCHROME1":
         if values.dtype.kind == "i":
             return np.asarray(-1 - values)
         return np.asarray(values.dtype.type((1 << pixels.bits_stored) - 1) - values)

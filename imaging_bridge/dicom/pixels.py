@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from halsted.imaging_bridge.dicom.decoding import Job, decode
-from halsted.imaging_bridge.dicom.files import DicomHeader, Elements, numbers_of, text_of
+from halsted.imaging_bridge.dicom.files import (
+    DicomHeader,
+    Elements,
+    elements_of,
+    numbers_of,
+    text_of,
+)
 from halsted.imaging_bridge.errors import ScanError
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
 
 PIXEL_TAGS = tuple(
     (
@@ -31,6 +34,24 @@ _MOST_EXPANSION = 1000
 _ALWAYS_ALLOWED_BYTES = 64 << 20
 
 Take = Callable[[int, NDArray[Any]], None]
+
+
+@dataclass(frozen=True)
+class ModalityLut:
+    """A table from stored to measured values (PS3.3 C.11.1).
+
+    Attributes:
+        first: Stored value of the first entry; smaller ones take it too, larger ones the last.
+        values: The entries.
+    """
+
+    first: int
+    values: NDArray[np.float32]
+
+    def measured(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """The measured values of stored ones, of the same shape."""
+        index = stored.astype(np.int64) - self.first
+        return np.asarray(self.values[np.clip(index, 0, self.values.size - 1)])
 
 
 @dataclass(frozen=True)
@@ -51,7 +72,7 @@ class Pixels:
             decoded.
         photometric: PhotometricInterpretation.
         padding: Lowest and highest stored value that means "nothing measured here", or None.
-        lut: Data set whose ModalityLUTSequence maps stored to measured values, or None.
+        lut: Table from stored to measured values, or None.
     """
 
     path: Path
@@ -66,7 +87,7 @@ class Pixels:
     start: int | None
     photometric: str
     padding: tuple[float, float] | None
-    lut: Dataset | None
+    lut: ModalityLut | None
 
     @property
     def is_colour(self) -> bool:
@@ -112,7 +133,7 @@ def pixels_of(header: DicomHeader) -> Pixels:
         start=header.pixels_at if header.syntax.is_little_endian or bits > 8 else None,
         photometric=text_of(elements, "PhotometricInterpretation"),
         padding=_padding(elements),
-        lut=_lut(elements),
+        lut=_lut(header),
     )
     _check_length(pixels, header)
     return pixels
@@ -155,14 +176,23 @@ def _padding(elements: Elements) -> tuple[float, float] | None:
     return min(first[0], last[0]), max(first[0], last[0])
 
 
-def _lut(elements: Elements) -> Dataset | None:
-    from pydicom import Dataset
-
-    if not elements.get("ModalityLUTSequence"):
+def _lut(header: DicomHeader) -> ModalityLut | None:
+    sequence = header.elements.get("ModalityLUTSequence")
+    if not sequence:
         return None
-    lut = Dataset()
-    lut.ModalityLUTSequence = elements["ModalityLUTSequence"]
-    return lut
+    table = elements_of(sequence[0])
+    described = numbers_of(table, "LUTDescriptor", 3)
+    data = table.get("LUTData")
+    if isinstance(data, bytes):  # 16 bits a value, in the byte order of the file
+        order = "<" if header.syntax.is_little_endian else ">"
+        data = np.frombuffer(data[: len(data) // 2 * 2], f"{order}u2")
+    values = np.asarray(data if data is not None else [], dtype=np.float32).ravel()
+    if described is None or not values.size or (described[0] or 65536) != values.size:
+        raise ScanError(
+            f"{header.path} has a ModalityLUTSequence whose table is not as long as it says; "
+            "export the original series"
+        )
+    return ModalityLut(int(described[1]), values)
 
 
 def _check_length(pixels: Pixels, header: DicomHeader) -> None:

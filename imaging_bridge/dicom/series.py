@@ -100,9 +100,7 @@ class DicomSeries:
 def _measure(one: Frame, stored: NDArray[Any], outside: float, result: NDArray[np.float32]) -> None:
     """Fill `result` with what the stored values of a frame mean."""
     if one.pixels.lut is not None:
-        from pydicom.pixels.processing import apply_modality_lut
-
-        result[:] = apply_modality_lut(stored, one.pixels.lut)
+        result[:] = one.pixels.lut.measured(stored)
     elif one.slope == 1.0:
         np.add(stored, np.float32(one.intercept), out=result, casting="unsafe")
     else:
@@ -191,7 +189,7 @@ def find_phases(
     frames, converted = _in_clinical_unit(frames, headers[0])
     notes += converted
     if frames[0].pixels.padding is not None:
-        notes.append("padding outside the field of view was set to air or 0")
+        notes.append("values marked as padding were set to air or 0")
     phases = []
     for name, slices in phases_of(frames).items():
         placed = place_slices(slices, repairs)

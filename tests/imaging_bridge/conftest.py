@@ -12,7 +12,14 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+    PositronEmissionTomographyImageStorage,
+    generate_uid,
+)
 
 from halsted.imaging_bridge.volume import Grid
 
@@ -103,7 +110,12 @@ def _write_series(
 
 
 def _image(written: Written, number: int, modality: str) -> FileDataset:
-    dataset = _file(CTImageStorage if modality == "CT" else MRImageStorage, modality)
+    kinds = {
+        "CT": CTImageStorage,
+        "MR": MRImageStorage,
+        "PT": PositronEmissionTomographyImageStorage,
+    }
+    dataset = _file(kinds[modality], modality)
     dataset.SeriesInstanceUID = written.series
     dataset.StudyInstanceUID = generate_uid(entropy_srcs=[written.series, "study"])
     dataset.FrameOfReferenceUID = written.frame_of_reference
