@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from halsted.imaging_bridge.formats.label_names import LabelNames
 from halsted.imaging_bridge.labels import LabelMap, Provenance
 from halsted.imaging_bridge.patient import Patient
 from halsted.imaging_bridge.read import read_patient
+from halsted.imaging_bridge.signals import Recording
 from halsted.imaging_bridge.structures import Role, role_of
 from halsted.imaging_bridge.volume import Volume
 
@@ -52,6 +53,10 @@ class ScanReport:
         value_range: Lowest and highest value, in `unit`.
         labels_provenance: Who drew the labels, or None where there are none.
         structures: In the order of the label map.
+        images: Names of all images, of which the first is described.
+        signals: Name, rate in Hz and length in s of each signal.
+        annotations: Number of annotations by what noted them.
+        notes: What was repaired, left out or converted while reading, a sentence each.
     """
 
     readable: bool
@@ -65,6 +70,10 @@ class ScanReport:
     value_range: tuple[float, ...] = ()
     labels_provenance: Provenance | None = None
     structures: list[StructureReport] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+    signals: list[tuple[str, float, float]] = field(default_factory=list)
+    annotations: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as what JSON can hold."""
@@ -76,17 +85,39 @@ def describe(
     labels: Path | str | None = None,
     label_names: LabelNames | None = None,
     series: str | None = None,
+    *,
+    phase: int | None = None,
+    repairs: Sequence[str] = (),
 ) -> ScanReport:
     """Read a scan as `read_patient` does, and report on it; what cannot be read is reported too."""
     try:
-        patient = read_patient(scan, labels, label_names, series)
+        patient = read_patient(scan, labels, label_names, series, phase=phase, repairs=repairs)
     except HalstedError as error:
         return ScanReport(readable=False, problems=[str(error)])
     return describe_patient(patient)
 
 
 def describe_patient(patient: Patient) -> ScanReport:
-    """Report on the first image and the labels of a patient."""
+    """Report on the first image, the labels and the signals of a patient."""
+    notes = patient.facts.get("notes", "")
+    report = ScanReport(
+        readable=True,
+        images=list(patient.images),
+        notes=notes.split("; ") if notes else [],
+        **_of_recording(patient.recording),
+    )
+    return replace(report, **_of_image(patient)) if patient.images else report
+
+
+def _of_recording(recording: Recording | None) -> dict[str, Any]:
+    if recording is None:
+        return {}
+    signals = [(name, one.rate_hz, one.duration_s) for name, one in recording.signals.items()]
+    counts = {name: len(one.symbols) for name, one in recording.annotations.items()}
+    return {"signals": signals, "annotations": counts}
+
+
+def _of_image(patient: Patient) -> dict[str, Any]:
     image, label_map = patient.image, patient.labels
     problems = list(_image_problems(image))
     structures = []
@@ -96,19 +127,21 @@ def describe_patient(patient: Patient) -> ScanReport:
             StructureReport(name, role_of(name), volume)
             for name, volume in label_map.volumes_ml.items()
         ]
-    return ScanReport(
-        readable=True,
-        problems=problems,
-        modality=image.modality,
-        unit=image.unit,
-        shape=tuple(int(count) for count in image.shape),
-        spacing_mm=tuple(float(distance) for distance in image.spacing),
-        size_mm=tuple(float(extent) for extent in image.spacing * image.shape),
-        orientation=image.orientation,
-        value_range=_value_range(image),
-        labels_provenance=label_map.provenance if label_map is not None else None,
-        structures=structures,
-    )
+    placed: dict[str, Any] = {
+        "spacing_mm": tuple(float(distance) for distance in image.spacing),
+        "size_mm": tuple(float(extent) for extent in image.spacing * image.shape),
+    }
+    return {
+        **(placed if image.spacing_known else {}),
+        "problems": problems,
+        "modality": image.modality,
+        "unit": image.unit,
+        "shape": tuple(int(count) for count in image.shape),
+        "orientation": image.orientation,
+        "value_range": _value_range(image),
+        "labels_provenance": label_map.provenance if label_map is not None else None,
+        "structures": structures,
+    }
 
 
 def _value_range(image: Volume) -> tuple[float, float]:
@@ -116,13 +149,15 @@ def _value_range(image: Volume) -> tuple[float, float]:
 
 
 def _image_problems(image: Volume) -> Iterator[str]:
+    if not image.spacing_known:
+        yield "the file does not say how large a pixel is, so distances and volumes are in pixels"
     ratio = float(image.spacing.max() / image.spacing.min())
-    if ratio > _MOST_ANISOTROPY:
+    if ratio > _MOST_ANISOTROPY and image.shape[0] > 1:
         yield (
             f"the voxels are {ratio:.1f} times as long as wide, so that small structures may fall "
             f"between slices; {_MOST_ANISOTROPY:g} times or less is usual for planning"
         )
-    if image.modality == "OT":
+    if image.modality == "OT" and image.shape[0] > 1:
         yield "the file does not say what was measured, and its values do not look like CT"
     if image.unit == "HU":
         yield from _hounsfield_problems(image)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from halsted.imaging_bridge.dicom.archives import unpacked
 from halsted.imaging_bridge.dicom.files import read_header
-from halsted.imaging_bridge.dicom.geometry import Repair
 from halsted.imaging_bridge.dicom.kinds import (
     DIRECTORY,
     DOSE,
@@ -46,12 +45,12 @@ class ReadOptions:
         series: SeriesInstanceUID to read where there are several.
         phase: Index, from 0, of the phase of a 4-D series or the frame of a cine; None for all
             phases of a series.
-        repairs: Faults of a DICOM series that may be mended; see `dicom.geometry.Repair`.
+        repairs: Faults of a DICOM series that may be mended; see `dicom.geometry.REPAIRS`.
     """
 
     series: str | None = None
     phase: int | None = None
-    repairs: Sequence[Repair] = ()
+    repairs: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def read_scan(
     series: str | None = None,
     *,
     phase: int | None = None,
-    repairs: Sequence[Repair] = (),
+    repairs: Sequence[str] = (),
 ) -> Volume:
     """Read a scan as one volume.
 
@@ -105,7 +104,7 @@ def read_patient(
     series: str | None = None,
     *,
     phase: int | None = None,
-    repairs: Sequence[Repair] = (),
+    repairs: Sequence[str] = (),
 ) -> Patient:
     """Read a scan, picture or recording and its labels as a patient of kind ``scan``.
 

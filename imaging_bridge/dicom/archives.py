@@ -13,6 +13,7 @@ from typing import IO
 
 from halsted.imaging_bridge.dicom.files import MAX_FILE_BYTES, read_header
 from halsted.imaging_bridge.dicom.kinds import DIRECTORY
+from halsted.imaging_bridge.dicom.series import files_in
 from halsted.imaging_bridge.errors import ScanError
 
 _MOST_MEMBERS = 200_000
@@ -100,24 +101,14 @@ def _copy(path: Path, source: IO[bytes], target: Path, left: int) -> int:
 
 
 def _check_listed(path: Path) -> None:
-    """Refuse a directory that lists files which are not there, or not in its folder."""
+    """Refuse a directory that lists files which are not there; copies may differ in case."""
     header = read_header(path, ("DirectoryRecordSequence",))
-    root = path.parent.resolve()
-    for record in header.elements.get("DirectoryRecordSequence") or [] if header else []:
+    records = header.elements.get("DirectoryRecordSequence") if header is not None else None
+    present = {one.relative_to(path.parent).as_posix().lower() for one in files_in(path.parent)}
+    for record in records or []:
         parts = record.get("ReferencedFileID")
         if not parts:
             continue
-        names = [parts] if isinstance(parts, str) else [str(part) for part in parts]
-        listed = root.joinpath(*names).resolve()
-        if not listed.is_relative_to(root):
-            raise ScanError(f"{path} lists a file outside its own folder; pass the files' folder")
-        if not any(one.is_file() for one in _spelled(listed)):
-            raise ScanError(
-                f"{path} lists {'/'.join(names)}, which is not there; copy the whole disc"
-            )
-
-
-def _spelled(listed: Path) -> tuple[Path, ...]:
-    """A listed file as it stands there: copies of discs often have lower-case names."""
-    lower = listed.parent.parent / listed.parent.name.lower() / listed.name.lower()
-    return listed, listed.with_name(listed.name.lower()), lower
+        listed = parts if isinstance(parts, str) else "/".join(map(str, parts))
+        if listed.lower() not in present:
+            raise ScanError(f"{path} lists a file that is not in its folder; copy the whole disc")

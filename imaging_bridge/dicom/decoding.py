@@ -67,6 +67,11 @@ class _Child:
         )
         self._fresh = True
 
+    @property
+    def lives(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
     def run(self, job: Job) -> None:
         """Decode `job`, or raise what went wrong."""
         limit = _MEMORY_FACTOR * job.frame_bytes + job.path.stat().st_size + _SPARE_BYTES
@@ -169,8 +174,11 @@ def _taken() -> _Child:
         if _owner != os.getpid():  # forked: the children belong to the parent
             _idle.clear()
             _owner = os.getpid()
-        if _idle:
-            return _idle.pop()
+        while _idle:
+            child = _idle.pop()
+            if child.lives:
+                return child
+            child.end()
     return _Child()
 
 

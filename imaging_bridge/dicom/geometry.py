@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +11,10 @@ from numpy.typing import NDArray
 from halsted.imaging_bridge.dicom.frames import Frame
 from halsted.imaging_bridge.errors import GeometryError
 
-Repair = Literal["drop-duplicates", "interpolate-slices", "correct-tilt", "largest-stack"]
+REPAIRS = ("drop-duplicates", "interpolate-slices", "correct-tilt", "largest-stack")
 """What a caller may allow to be mended: slices stored twice; missing slices and uneven spacing, by
 linear interpolation; a gantry tilt, by resampling; slices that differ in matrix or direction from
 most, by leaving them out."""
-
-REPAIRS: tuple[Repair, ...] = (
-    "drop-duplicates",
-    "interpolate-slices",
-    "correct-tilt",
-    "largest-stack",
-)
 
 # A slice may lie this far from its place on a regular grid: ten times the rounding of positions
 # that are written to a hundredth of a millimetre, and the tolerance of `Grid.same_geometry`.
@@ -63,7 +55,7 @@ class Placement:
     repairs: tuple[str, ...] = ()
 
 
-def place_slices(slices: Sequence[Frame], allowed: Sequence[Repair] = ()) -> Placement:
+def place_slices(slices: Sequence[Frame], allowed: Sequence[str] = ()) -> Placement:
     """The slices in order along their normal, and their grid.
 
     Raises:

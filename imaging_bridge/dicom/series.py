@@ -22,7 +22,6 @@ from halsted.imaging_bridge.dicom.geometry import (
     REPAIRS,
     SAME_PLACE_MM,
     Placement,
-    Repair,
     in_order,
     place_slices,
 )
@@ -115,7 +114,7 @@ def read_dicom_series(
     folder: Path | str,
     series: str | None = None,
     budget_bytes: int = VOXEL_BUDGET_BYTES,
-    repairs: Sequence[Repair] = (),
+    repairs: Sequence[str] = (),
     phase: int | None = None,
 ) -> Volume:
     """Read the one series of a folder, as `find_series` finds it.
@@ -136,7 +135,7 @@ def find_series(
     folder: Path | str | Survey,
     series: str | None = None,
     budget_bytes: int = VOXEL_BUDGET_BYTES,
-    repairs: Sequence[Repair] = (),
+    repairs: Sequence[str] = (),
     phase: int | None = None,
 ) -> DicomSeries:
     """Find and check one series, or one phase of it; no voxel is touched.
@@ -171,7 +170,7 @@ def find_phases(
     folder: Path | str | Survey,
     series: str | None = None,
     budget_bytes: int = VOXEL_BUDGET_BYTES,
-    repairs: Sequence[Repair] = (),
+    repairs: Sequence[str] = (),
 ) -> list[DicomSeries]:
     """Find and check all phases of one series (most have one); see `find_series`."""
     unknown = [one for one in repairs if one not in REPAIRS]

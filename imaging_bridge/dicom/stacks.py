@@ -12,7 +12,6 @@ from halsted.imaging_bridge.dicom.frames import PHASE_TAGS, Frame
 from halsted.imaging_bridge.dicom.geometry import (
     HEADER_TOLERANCE,
     SAME_PLACE_MM,
-    Repair,
     in_order,
     shown,
 )
@@ -28,7 +27,7 @@ _SHARED: tuple[tuple[str, Callable[[Frame], Any]], ...] = (
 
 
 def one_stack(
-    frames: Sequence[Frame], allowed: Sequence[Repair] = ()
+    frames: Sequence[Frame], allowed: Sequence[str] = ()
 ) -> tuple[list[Frame], list[str]]:
     """The frames of a series that share matrix, direction and frame of reference.
 

@@ -47,6 +47,10 @@ def test_report_of_a_clean_scan():
         "spacing_mm": [2.0, 1.0, 1.0],
         "size_mm": [40.0, 30.0, 30.0],
         "orientation": "SPL",
+        "images": ["ct"],
+        "signals": [],
+        "annotations": {},
+        "notes": [],
         "value_range": [-1000.0, 40.0],
         "labels_provenance": "manual",
         "structures": [
