@@ -107,7 +107,7 @@ def _evict(root: Path, room_for: int) -> None:
         if folder.name.startswith(_UNFINISHED):
             continue  # another process is writing it
         try:
-            size = sum(path.stat().st_size for path in folder.iterdir())
+            size = sum(path.stat().st_size for path in folder.rglob("*"))
             entries.append((folder.stat().st_mtime, size, folder))
         except OSError:  # another process evicted it meanwhile
             continue

@@ -17,9 +17,17 @@ class GeometryError(HalstedError):
     """Voxel grids or frames that do not fit together."""
 
 
+class RegistrationError(GeometryError):
+    """Two scans that do not lie on each other after registration."""
+
+
 class StructureError(HalstedError):
     """A named structure that is missing, empty or unusable."""
 
 
 class OutputError(HalstedError):
     """A result that cannot be written where it was asked for."""
+
+
+class PacsError(HalstedError):
+    """A PACS that cannot be reached, refuses, or does not deliver what it lists."""

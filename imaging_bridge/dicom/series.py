@@ -321,7 +321,7 @@ def survey(folder: Path | str) -> Survey:
 def files_in(folder: Path) -> list[Path]:
     """All files of a folder and its subfolders, sorted; of a file, itself.
 
-    Links to folders are not followed.
+    Links to folders are not followed, and hidden folders are passed over.
 
     Raises:
         ScanError: the folder cannot be listed, or holds more than `MOST_FILES` files.
@@ -350,7 +350,8 @@ def _walked(folder: Path) -> Iterator[Path]:
             "files that you may read"
         ) from error
 
-    for root, _, names in os.walk(folder, onerror=refuse):
+    for root, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [one for one in folders if not one.startswith(".")]  # unfinished pulls, say
         yield from (path for name in names if (path := Path(root, name)).is_file())
 
 
