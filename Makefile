@@ -4,7 +4,8 @@
 # make docs     API pages, from the docstrings, into build/docs
 # make clean    remove whatever make made
 #
-# make demo takes SCAN=, LABELS=, NAMES= (the labels' naming scheme), ORGAN=, LESION= and STEPS=.
+# make demo takes SCAN= (a path, or a study UID), PACS= (address of the study's PACS), LABELS=,
+# NAMES= (the labels' naming scheme), ORGAN=, LESION= and STEPS=.
 # make test takes PYTEST_ARGS= in place of "-n 2" (two processes), for example PYTEST_ARGS=tests/robot.
 
 .DELETE_ON_ERROR:
@@ -23,6 +24,7 @@ PYTEST_ARGS ?= -n 2
 demo: $(VENV)/.all
 	$(BIN)/halsted demo \
 		$(if $(SCAN),--scan "$(SCAN)") \
+		$(if $(PACS),--pacs "$(PACS)") \
 		$(if $(LABELS),--labels "$(LABELS)") \
 		$(if $(NAMES),--label-names "$(NAMES)") \
 		$(if $(ORGAN),--organ "$(ORGAN)") \

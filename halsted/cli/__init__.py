@@ -10,7 +10,11 @@ import typer
 import halsted
 from halsted.cli.agents import demo, evaluate, render, scenarios, train
 from halsted.cli.console import messages, plain
+from halsted.cli.convert import convert
+from halsted.cli.deidentify import deidentify
+from halsted.cli.pacs import app as pacs
 from halsted.cli.scans import scan
+from halsted.cli.view import view
 from halsted.imaging_bridge.errors import HalstedError
 
 app = typer.Typer(
@@ -20,8 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Halsted turns a patient's scan into a place to practise.",
 )
-for command in (scan, scenarios, train, evaluate, render, demo):
+for command in (scan, view, convert, deidentify, scenarios, train, evaluate, render, demo):
     app.command()(command)
+app.add_typer(pacs, name="pacs")
 
 
 def main() -> None:

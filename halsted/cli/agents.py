@@ -19,6 +19,7 @@ from halsted.cli.console import (
     print_json,
     progress,
 )
+from halsted.cli.pacs import PacsOption, resolve_scan
 
 ScenarioName = Annotated[
     str, typer.Argument(help="Name of a scenario (see `halsted scenarios`), or a .yaml file.")
@@ -156,6 +157,7 @@ def demo(
     scan: ScanOption = None,
     labels: LabelsOption = None,
     label_names: NamesOption = None,
+    pacs: PacsOption = None,
     organ: Annotated[str | None, typer.Option(help="`liver` or `lung`.")] = None,
     lesion: Annotated[str | None, typer.Option(help="Name of the lesion in the labels.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 15_000,
@@ -168,7 +170,7 @@ def demo(
     from halsted.agents.demo import DemoRequest, run_demo
 
     request = DemoRequest(
-        None if scan is None else str(scan),
+        None if scan is None and pacs is None else str(resolve_scan(scan or "--scan", pacs)),
         None if labels is None else str(labels),
         label_names,
         organ,

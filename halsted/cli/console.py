@@ -24,6 +24,20 @@ NamesOption = Annotated[
     str | None,
     typer.Option(help="Names of the labels: `totalsegmentator-v2`, or a JSON file {name: value}."),
 ]
+SeriesOption = Annotated[
+    str | None, typer.Option(metavar="UID", help="Series to read where there are several.")
+]
+PhaseOption = Annotated[
+    int | None,
+    typer.Option(min=0, help="Phase of a 4-D series, or frame of a cine, counted from 0."),
+]
+RepairOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Fault of a DICOM series that may be mended: `drop-duplicates`, "
+        "`interpolate-slices`, `correct-tilt`, `largest-stack`; may be given several times."
+    ),
+]
 
 
 def fail(sentence: str) -> NoReturn:

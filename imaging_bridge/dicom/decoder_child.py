@@ -1,9 +1,10 @@
 """Decode compressed frames in a process of its own, which may die or run out of memory.
 
 Run by its path, so that nothing of Halsted is imported. Reads requests from standard input, a line
-of JSON each: path, frames (indices), limit (bytes that decoding may allocate). Answers each frame
-with a line of JSON (shape, type) and the bytes of the array, or with a line {error}, which ends the
-request.
+of JSON each: path, frames (indices), limit (bytes that decoding may allocate), syntax, start (byte
+of the file at which the encapsulated pixels start, or null) and options (of pydicom's decoders).
+Answers each frame with the length of a head in 4 bytes, the head in JSON (shape, type), and the
+bytes of the array; or with a head {error}, which ends the request.
 """
 
 import contextlib
@@ -16,12 +17,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
-from pydicom.filereader import read_file_meta_info
-from pydicom.pixels.decoders.base import get_decoder
+from pydicom import dcmread
+from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID
 
 
 def main() -> None:
@@ -31,11 +31,11 @@ def main() -> None:
         request = json.loads(line)
         try:
             _limit_memory(request["limit"])
-            for frame in _frames(request["path"], request["frames"]):
-                _send(answers, frame)
+            for frame in _frames(request):
+                head = {"shape": frame.shape, "type": frame.dtype.str}
+                _send(answers, head, np.ascontiguousarray(frame))
         except Exception as error:  # each decoder has its own types
-            answers.write(json.dumps({"error": type(error).__name__}).encode() + b"\n")
-        answers.flush()
+            _send(answers, {"error": type(error).__name__})
 
 
 def _private_output() -> BinaryIO:
@@ -47,6 +47,14 @@ def _private_output() -> BinaryIO:
     return answers
 
 
+def _send(answers: BinaryIO, head: dict[str, Any], frame: NDArray[Any] | None = None) -> None:
+    text = json.dumps(head).encode()
+    answers.write(len(text).to_bytes(4, "little") + text)
+    if frame is not None:
+        answers.write(frame.data)
+    answers.flush()
+
+
 def _limit_memory(allowed: int) -> None:
     with contextlib.suppress(OSError, ValueError):  # not every system can
         with open("/proc/self/statm", encoding="ascii") as file:
@@ -55,43 +63,44 @@ def _limit_memory(allowed: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (used + allowed, hard))
 
 
-def _frames(path: str, indices: list[int]) -> Iterator[NDArray[Any]]:
-    syntax = UID(str(read_file_meta_info(path).get("TransferSyntaxUID", "")))
-    if syntax == DeflatedExplicitVRLittleEndian:  # nothing in it can be sought
-        yield from _decoded(dcmread(path), indices, "")
+def _frames(request: dict[str, Any]) -> Iterator[NDArray[Any]]:
+    if request["start"] is None:
+        yield from _of_dataset(request["path"], request["frames"])
         return
-    plugin = "pylibjpeg" if _has_pylibjpeg(syntax) else ""  # the fastest, measured
+    decoder = get_decoder(UID(request["syntax"]))
+    # pylibjpeg's decoders are the fastest of those that are here; pydicom tries the rest.
+    plugins = ["pylibjpeg"] if "pylibjpeg" in decoder.available_plugins else []
     done = 0
-    try:
-        for frame in _decoded(path, indices, plugin):
-            done += 1
+    for plugin in (*plugins, ""):
+        try:
+            for frame in _encapsulated(request, decoder, plugin, request["frames"][done:]):
+                done += 1
+                yield frame
+            return
+        except Exception:
+            if not plugin:
+                raise
+
+
+def _encapsulated(
+    request: dict[str, Any], decoder: Decoder, plugin: str, frames: list[int]
+) -> Iterator[NDArray[Any]]:
+    with open(request["path"], "rb") as file:
+        file.seek(request["start"])
+        decoded = decoder.iter_array(
+            file, indices=frames, decoding_plugin=plugin, **request["options"]
+        )
+        for frame, _ in decoded:
             yield frame
-    except Exception:
-        if not plugin:
-            raise
-        yield from _decoded(path, indices[done:], "")  # let pydicom try the other decoders
 
 
-def _has_pylibjpeg(syntax: UID) -> bool:
-    try:
-        return "pylibjpeg" in get_decoder(syntax).available_plugins
-    except NotImplementedError:  # uncompressed, or unknown
-        return False
-
-
-def _decoded(source: str | Dataset, indices: list[int], plugin: str) -> Iterator[NDArray[Any]]:
-    header = Dataset() if isinstance(source, str) else source
-    out = header if isinstance(source, str) else None
-    for frame in iter_pixels(source, ds_out=out, indices=indices, decoding_plugin=plugin):
-        if header.get("PhotometricInterpretation") == "PALETTE COLOR":
-            frame = apply_color_lut(frame, header)
+def _of_dataset(path: str, frames: list[int]) -> Iterator[NDArray[Any]]:
+    """Frames whose file has to be read whole: deflated, with a palette, or in colour."""
+    dataset = dcmread(path)
+    for frame in iter_pixels(dataset, indices=frames):
+        if dataset.PhotometricInterpretation == "PALETTE COLOR":
+            frame = apply_color_lut(frame, dataset)
         yield frame
-
-
-def _send(answers: BinaryIO, frame: NDArray[Any]) -> None:
-    head = {"shape": frame.shape, "type": frame.dtype.str}
-    answers.write(json.dumps(head).encode() + b"\n")
-    answers.write(np.ascontiguousarray(frame).data)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,17 @@ starting one takes about as long as decoding 50 slices.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import fcntl
 import json
 import math
 import os
+import select
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +37,25 @@ _MEMORY_FACTOR = 4
 SECONDS_FOR_A_FRAME = 10.0
 """Time after which a frame that is still being decoded is given up."""
 _START_SECONDS = 30.0
-# A line of JSON that tells a frame's shape, or an error's type.
-_LONGEST_LINE = 4096
+# A head tells a frame's shape, or an error's type.
+_LONGEST_HEAD = 4096
+_PIPE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the frames of a file are encoded.
+
+    Attributes:
+        syntax: TransferSyntaxUID.
+        start: Byte of the file at which the encapsulated pixels start; None where the whole file
+            has to be read to decode them.
+        options: What pydicom's decoders need to know of the image.
+    """
+
+    syntax: str
+    start: int | None
+    options: Mapping[str, int | str]
 
 
 @dataclass(frozen=True)
@@ -43,15 +64,30 @@ class Job:
 
     Attributes:
         path: The file.
+        encoding: How its frames are encoded; None for a file that has to be read whole.
         frames: Indices of the frames, from 0.
         frame_bytes: Size of one decoded frame, as the header announces it.
         take: Called with the index of each frame and its array as decoded.
     """
 
     path: Path
+    encoding: Encoding | None
     frames: Sequence[int]
     frame_bytes: int
     take: Callable[[int, NDArray[Any]], None]
+
+    def as_line(self) -> bytes:
+        """The request to a child."""
+        sought = self.encoding if self.encoding and self.encoding.start is not None else None
+        request = {
+            "path": str(self.path),
+            "frames": list(self.frames),
+            "limit": _MEMORY_FACTOR * self.frame_bytes + self.path.stat().st_size + _SPARE_BYTES,
+            "syntax": sought and sought.syntax,
+            "start": sought and sought.start,
+            "options": dict(sought.options) if sought else {},
+        }
+        return json.dumps(request).encode() + b"\n"
 
 
 class _DecoderDied(Exception):
@@ -63,9 +99,16 @@ class _Child:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(_CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-I", str(_CHILD)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
         )
-        self._fresh = True
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout.fileno()
+        with contextlib.suppress(OSError, AttributeError):  # fewer turns for a large frame
+            fcntl.fcntl(self._answers, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._patience = _START_SECONDS
 
     @property
     def lives(self) -> bool:
@@ -74,50 +117,45 @@ class _Child:
 
     def run(self, job: Job) -> None:
         """Decode `job`, or raise what went wrong."""
-        limit = _MEMORY_FACTOR * job.frame_bytes + job.path.stat().st_size + _SPARE_BYTES
-        request = {"path": str(job.path), "frames": list(job.frames), "limit": limit}
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        self._process.stdin.flush()
+        self._requests.write(job.as_line())
         for frame in job.frames:
             job.take(frame, self._answer(job))
 
     def _answer(self, job: Job) -> NDArray[Any]:
-        seconds = SECONDS_FOR_A_FRAME + (_START_SECONDS if self._fresh else 0.0)
-        watch = threading.Timer(seconds, self._process.kill)
-        watch.start()
-        try:
-            return self._read(job)
-        finally:
-            watch.cancel()
-            self._fresh = False
-
-    def _read(self, job: Job) -> NDArray[Any]:
-        stream = self._process.stdout
-        assert stream is not None
-        line = stream.readline(_LONGEST_LINE)
-        if not line.endswith(b"\n"):
+        deadline = time.monotonic() + SECONDS_FOR_A_FRAME + self._patience
+        length = int.from_bytes(self._receive(4, deadline), "little")
+        if length > _LONGEST_HEAD:
             raise _DecoderDied
-        answer = json.loads(line)
-        if "error" in answer:
-            raise _undecodable(job.path, str(answer["error"]))
-        shape, kind = [int(count) for count in answer["shape"]], np.dtype(answer["type"])
+        head = json.loads(self._receive(length, deadline))
+        if "error" in head:
+            raise _undecodable(job.path, str(head["error"]))
+        shape, kind = [int(count) for count in head["shape"]], np.dtype(head["type"])
         size = math.prod(shape) * kind.itemsize
         if size > _MEMORY_FACTOR * job.frame_bytes + _SPARE_BYTES:
-            raise _undecodable(job.path, "it is larger than announced")
-        content = stream.read(size)
-        if len(content) != size:
             raise _DecoderDied
+        content = self._receive(size, deadline)
+        self._patience = 0.0
         return np.frombuffer(content, kind).reshape(shape)
+
+    def _receive(self, size: int, deadline: float) -> bytearray:
+        content = bytearray(size)
+        view = memoryview(content)
+        while view:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._answers], [], [], left)[0]:
+                raise _DecoderDied
+            count = os.readv(self._answers, [view])
+            if count == 0:
+                raise _DecoderDied
+            view = view[count:]
+        return content
 
     def end(self) -> None:
         """Kill the process, if it still lives."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):  # a request was left unread
                     stream.close()
-                except BrokenPipeError:  # a request was left unread
-                    pass
         self._process.kill()
         self._process.wait()
 
@@ -153,7 +191,7 @@ def _run(job: Job) -> None:
     child = _taken()
     try:
         child.run(job)
-    except (_DecoderDied, BrokenPipeError, ValueError) as error:
+    except (_DecoderDied, OSError, ValueError) as error:
         child.end()
         raise ScanError(
             f"{job.path} crashes its decoder, or takes it more than {SECONDS_FOR_A_FRAME:g} s, so "

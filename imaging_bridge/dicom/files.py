@@ -45,9 +45,9 @@ class DicomHeader:
         syntax: How it is encoded (TransferSyntaxUID).
         dataset: The elements that were asked for, as pydicom has them.
         elements: Values of the elements that were asked for, by keyword.
-        pixels_at: Byte at which uncompressed pixels start; None where they are compressed, or
-            where there are none.
-        pixel_bytes: Length of uncompressed pixels in the file; 0 where `pixels_at` is None.
+        pixels_at: Byte at which the value of the pixels starts; None where it cannot be sought (a
+            deflated file), or where there is none.
+        pixel_bytes: Length of uncompressed pixels in the file; 0 where they are compressed.
         has_pixels: Whether an element of pixels follows.
         file_bytes: Size of the file.
     """
@@ -290,8 +290,6 @@ def _more(file: BinaryIO) -> bool:
 
 def _pixels_in(file: BinaryIO, syntax: UID, size: int) -> tuple[int | None, int]:
     """Where the uncompressed pixels that parsing stopped at start, and how many bytes they are."""
-    if syntax.is_compressed:
-        return None, 0
     head = file.read(12)
     if syntax.is_implicit_VR:
         at, length = 8, head[4:8]
@@ -301,6 +299,8 @@ def _pixels_in(file: BinaryIO, syntax: UID, size: int) -> tuple[int | None, int]
         at, length = 8, head[6:8]
     start = file.tell() - len(head) + at
     stated = int.from_bytes(length, "little" if syntax.is_little_endian else "big")
+    if syntax.is_encapsulated:
+        return start, 0
     if stated == _UNDEFINED_LENGTH:
         return None, 0  # encapsulated under a false transfer syntax
     return start, min(stated, max(size - start, 0))

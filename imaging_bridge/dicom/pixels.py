@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.dicom.decoding import Job, decode
+from halsted.imaging_bridge.dicom.decoding import Encoding, Job, decode
 from halsted.imaging_bridge.dicom.files import (
     DicomHeader,
     Elements,
@@ -70,6 +70,7 @@ class Pixels:
         order: Byte order of uncompressed values, ``<`` or ``>``.
         start: Byte of the file at which uncompressed values start; None where they are to be
             decoded.
+        encoded: How and where they are encoded; None where `start` is given.
         photometric: PhotometricInterpretation.
         padding: Lowest and highest stored value that means "nothing measured here", or None.
         lut: Table from stored to measured values, or None.
@@ -85,6 +86,7 @@ class Pixels:
     kind: str
     order: str
     start: int | None
+    encoded: Encoding | None
     photometric: str
     padding: tuple[float, float] | None
     lut: ModalityLut | None
@@ -119,6 +121,8 @@ def pixels_of(header: DicomHeader) -> Pixels:
             "truncated; get the file again from where it came"
         )
     bits = _bits_allocated(header)
+    # Of big-endian bytes nobody knows whether they were swapped in pairs; pydicom does.
+    native = not header.syntax.is_compressed and (header.syntax.is_little_endian or bits > 8)
     pixels = Pixels(
         path=path,
         rows=rows,
@@ -129,14 +133,36 @@ def pixels_of(header: DicomHeader) -> Pixels:
         bits_stored=int((numbers_of(elements, "BitsStored", 1) or (bits,))[0]),
         kind=_kind(elements, bits),
         order="<" if header.syntax.is_little_endian else ">",
-        # Of big-endian bytes nobody knows whether they were swapped in pairs; pydicom does.
-        start=header.pixels_at if header.syntax.is_little_endian or bits > 8 else None,
+        start=header.pixels_at if native else None,
+        encoded=None if native else _encoding(header, bits),
         photometric=text_of(elements, "PhotometricInterpretation"),
         padding=_padding(elements),
         lut=_lut(header),
     )
     _check_length(pixels, header)
     return pixels
+
+
+def _encoding(header: DicomHeader, bits: int) -> Encoding:
+    elements = header.elements
+    photometric = text_of(elements, "PhotometricInterpretation")
+    sought = header.syntax.is_encapsulated and photometric != "PALETTE COLOR"
+    return Encoding(
+        syntax=str(header.syntax),
+        start=header.pixels_at if sought else None,  # palettes lie elsewhere in the file
+        options={
+            "rows": _count(header, "Rows"),
+            "columns": _count(header, "Columns"),
+            "number_of_frames": _count(header, "NumberOfFrames", 1),
+            "samples_per_pixel": _count(header, "SamplesPerPixel", 1),
+            "photometric_interpretation": photometric,
+            "planar_configuration": int(elements.get("PlanarConfiguration") or 0),
+            "pixel_representation": int(elements.get("PixelRepresentation") or 0),
+            "bits_allocated": bits,
+            "bits_stored": int((numbers_of(elements, "BitsStored", 1) or (bits,))[0]),
+            "pixel_keyword": "PixelData",
+        },
+    )
 
 
 def _count(header: DicomHeader, tag: str, default: int | None = None) -> int:
@@ -246,7 +272,7 @@ def _job(pixels: Pixels, places: dict[int, list[int]], take: Take) -> Job:
         for place in places[number]:
             take(place, values)
 
-    return Job(pixels.path, sorted(places), pixels.frame_bytes, checked)
+    return Job(pixels.path, pixels.encoded, sorted(places), pixels.frame_bytes, checked)
 
 
 def _stored(pixels: Pixels, number: int) -> NDArray[Any]:

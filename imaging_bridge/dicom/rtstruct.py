@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from halsted.imaging_bridge.dicom.files import read_dicom, sop_class, text_of
 from halsted.imaging_bridge.errors import GeometryError, ScanError
-from halsted.imaging_bridge.labels import LabelMap
+from halsted.imaging_bridge.labels import LabelMap, Provenance
 from halsted.imaging_bridge.volume import Grid
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def read_rtstruct(
     """
     path = Path(path)
     filled = {}
+    drawn_by: set[Provenance] = set()
     for name, roi, contours in _structures(path):
+        drawn_by.add(_provenance(roi))
         _check_frame(path, name, roi, frame_of_reference)
         if name in filled:
             raise ScanError(
@@ -63,11 +65,12 @@ def read_rtstruct(
                 "the planning system and export again"
             )
         filled[name] = _fill(contours, reference, f"the structure {name!r} in {path}")
+    provenance = drawn_by.pop() if len(drawn_by) == 1 else "unknown"
     values = {name: value for value, name in enumerate(filled, start=1)}
     voxels = np.zeros(reference.shape, dtype=np.uint8 if len(filled) < 256 else np.uint16)
     for name in sorted(filled, key=lambda name: (-filled[name].size, -values[name])):
         voxels.flat[filled[name]] = values[name]
-    return LabelMap(voxels, reference.affine, values, "manual")
+    return LabelMap(voxels, reference.affine, values, provenance)
 
 
 def _structures(path: Path) -> Iterator[tuple[str, Dataset, list[NDArray[np.float64]]]]:
@@ -97,6 +100,17 @@ def _structures(path: Path) -> Iterator[tuple[str, Dataset, list[NDArray[np.floa
             if text_of(contour, "ContourGeometricType") in _CLOSED
         ]
         yield name, roi, contours
+
+
+def _provenance(roi: Dataset) -> Provenance:
+    """Who drew a structure; with an automatic tool in a person's hand it counts as manual."""
+    kind = text_of(roi, "ROIGenerationAlgorithm")
+    if kind in ("MANUAL", "SEMIAUTOMATIC"):
+        return "manual"
+    if kind == "AUTOMATIC":
+        stated = text_of(roi, "ROIGenerationDescription").lower()
+        return "generated" if stated == "generated" else "model"
+    return "unknown"
 
 
 def _number(path: Path, item: Dataset, tag: str) -> int:

@@ -95,11 +95,14 @@ def _segments(header: DicomHeader) -> tuple[dict[int, str], Provenance]:
 
 def _provenance(segment: Mapping[str, Any]) -> Provenance:
     kind = text_of(segment, "SegmentAlgorithmType")
+    stated = text_of(segment, "SegmentAlgorithmName").lower()  # exports say it here in our words
     if kind == "MANUAL":
         return "manual"
-    if kind == "AUTOMATIC" and "generated" in text_of(segment, "SegmentAlgorithmName").lower():
+    if stated.startswith("generated"):
         return "generated"
-    return "model" if kind in ("AUTOMATIC", "SEMIAUTOMATIC") else "unknown"
+    if stated != "unknown" and kind in ("AUTOMATIC", "SEMIAUTOMATIC"):
+        return "model"
+    return "unknown"
 
 
 def _filled(

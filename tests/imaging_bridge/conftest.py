@@ -158,7 +158,7 @@ def _write_rtstruct(
     dataset.StructureSetROISequence, dataset.ROIContourSequence = [], []
     for number, (name, contours) in enumerate(structures.items(), start=11):
         roi, drawn = Dataset(), Dataset()
-        roi.ROINumber, roi.ROIName = number, name
+        roi.ROINumber, roi.ROIName, roi.ROIGenerationAlgorithm = number, name, "MANUAL"
         roi.ReferencedFrameOfReferenceUID = frame_of_reference
         drawn.ReferencedROINumber = number
         drawn.ContourSequence = [_contour(points, kind) for points in contours]

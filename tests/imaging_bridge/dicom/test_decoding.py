@@ -95,7 +95,7 @@ def test_a_decoder_that_crashes_takes_nothing_with_it(compressed):
             os.kill(child, signal.SIGKILL)
 
     with pytest.raises(ScanError, match="crashes its decoder"):
-        decode([Job(files[0], [0] * 500, 48 * 40 * 2, kill)])
+        decode([Job(files[0], None, [0] * 500, 48 * 40 * 2, kill)])
     assert written.largest_error(read_dicom_series(written.folder)) == 0.0
 
 
