@@ -88,10 +88,19 @@ def describe(
     *,
     phase: int | None = None,
     repairs: Sequence[str] = (),
+    orientation: str | None = None,
 ) -> ScanReport:
     """Read a scan as `read_patient` does, and report on it; what cannot be read is reported too."""
     try:
-        patient = read_patient(scan, labels, label_names, series, phase=phase, repairs=repairs)
+        patient = read_patient(
+            scan,
+            labels,
+            label_names,
+            series,
+            phase=phase,
+            repairs=repairs,
+            orientation=orientation,
+        )
     except HalstedError as error:
         return ScanReport(readable=False, problems=[str(error)])
     return describe_patient(patient)

@@ -46,11 +46,13 @@ class ReadOptions:
         phase: Index, from 0, of the phase of a 4-D series or the frame of a cine; None for all
             phases of a series.
         repairs: Faults of a DICOM series that may be mended; see `dicom.geometry.REPAIRS`.
+        orientation: Where the axes of an Analyze file point; see `formats.volumes.read_volume`.
     """
 
     series: str | None = None
     phase: int | None = None
     repairs: Sequence[str] = ()
+    orientation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def read_scan(
     *,
     phase: int | None = None,
     repairs: Sequence[str] = (),
+    orientation: str | None = None,
 ) -> Volume:
     """Read a scan as one volume.
 
@@ -79,6 +82,7 @@ def read_scan(
         series: SeriesInstanceUID to read where there are several.
         phase: Index, from 0, of the phase to read where there are several.
         repairs: Faults of a DICOM series that may be mended; by default none is.
+        orientation: Where the axes of an Analyze file point; see `formats.volumes.read_volume`.
 
     Raises:
         ScanError: there is no such path, or it cannot be read as a scan.
@@ -88,7 +92,9 @@ def read_scan(
     with unpacked(path) as place:
         if place.is_dir():
             return find_series(place, series, repairs=repairs, phase=phase).read()
-        images = list(_read(place, ReadOptions(series, phase, repairs)).images.values())
+        images = list(
+            _read(place, ReadOptions(series, phase, repairs, orientation)).images.values()
+        )
     if len(images) != 1:
         raise ScanError(
             f"{path} holds {len(images)} images (phases, or the colours of a picture) where one "
@@ -105,6 +111,7 @@ def read_patient(
     *,
     phase: int | None = None,
     repairs: Sequence[str] = (),
+    orientation: str | None = None,
 ) -> Patient:
     """Read a scan, picture or recording and its labels as a patient of kind ``scan``.
 
@@ -122,6 +129,7 @@ def read_patient(
         series: SeriesInstanceUID to read where a folder holds several series.
         phase: Index, from 0, of the phase or frame to read; None for all phases of a series.
         repairs: Faults of a DICOM series that may be mended; by default none is.
+        orientation: Where the axes of an Analyze file point; see `formats.volumes.read_volume`.
 
     Raises:
         ScanError: a path does not exist or cannot be read, or a choice has to be made.
@@ -130,7 +138,7 @@ def read_patient(
     """
     scan = Path(scan)
     with unpacked(scan) as place:
-        read = _read(place, ReadOptions(series, phase, repairs))
+        read = _read(place, ReadOptions(series, phase, repairs, orientation))
         path = Path(labels) if labels is not None else _only_labels(scan, read)
         label_map = None if path is None else _read_labels(path, label_names, scan, read)
     facts = {"notes": "; ".join(read.notes)} if read.notes else {}
@@ -145,7 +153,7 @@ def _read(path: Path, options: ReadOptions) -> _Read:
     suffix = path.suffix.lower()
     if image_suffix(path) is not None:
         _refuse_series(path, options)
-        volume = read_volume(path)
+        volume = read_volume(path, phase=options.phase, orientation=options.orientation)
         return _Read({volume.modality.lower(): volume})
     if suffix in PHOTOGRAPH_SUFFIXES:
         return _Read(read_photograph(path))

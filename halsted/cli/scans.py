@@ -36,6 +36,10 @@ def scan(
     series: SeriesOption = None,
     phase: PhaseOption = None,
     repair: RepairOption = None,
+    orientation: Annotated[
+        str | None,
+        typer.Option(help="Where x, y and z of an Analyze file point, for example `LAS`."),
+    ] = None,
     pacs: PacsOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -46,7 +50,13 @@ def scan(
     from halsted.imaging_bridge.inspect import describe
 
     report = describe(
-        resolve_scan(path, pacs), labels, label_names, series, phase=phase, repairs=repair or ()
+        resolve_scan(path, pacs),
+        labels,
+        label_names,
+        series,
+        phase=phase,
+        repairs=repair or (),
+        orientation=orientation,
     )
     if as_json:
         print_json(report.as_dict())
