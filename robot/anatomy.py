@@ -25,7 +25,7 @@ FAR_MM = 320.0
 
 _QUANTUM_MM = 0.01  # fields are kept as int16 in hundredths of a millimetre
 _FINEST_SPACING_MM = 2.0  # finer label maps are read at this spacing
-_VERSION = 1  # raise when the fields of the same labels change
+_VERSION = 2  # raise when the fields of the same labels change
 
 
 @dataclass(frozen=True, eq=False)

@@ -148,9 +148,15 @@ def _signals(file: Any) -> dict[str, Signal]:
 
 
 def _annotations(file: Any) -> dict[str, Annotations]:
-    found = sorted((float(one.onset), str(one.text).strip()) for one in file.annotations)
+    found = sorted(file.annotations, key=lambda one: float(one.onset))
     if not found:
         return {}
-    times = np.array([onset for onset, _ in found])
-    symbols = (text if text in _STANDARD_TEXTS else OTHER_TEXT for _, text in found)
-    return {"edf": Annotations(times, tuple(symbols))}
+    texts = [str(one.text).strip() for one in found]
+    durations = [math.nan if one.duration is None else float(one.duration) for one in found]
+    return {
+        "edf": Annotations(
+            np.array([float(one.onset) for one in found]),
+            tuple(text if text in _STANDARD_TEXTS else OTHER_TEXT for text in texts),
+            np.array(durations),
+        )
+    }

@@ -1,4 +1,4 @@
-"""Masks of pictures: what a person drew, as black and white, as layers, or as numbered instances."""
+"""Masks of pictures: what was drawn, in black and white, in layers, or as numbered instances."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 SimpleITK reads a truncated NIfTI file as zeros from where it ends, and a voxel that is no number as
 zero, both without an error.
-Field offsets: https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h.
+Field offsets: https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h, nifti2.h.
 """
 
 from __future__ import annotations
@@ -18,11 +18,19 @@ from pathlib import Path
 import numpy as np
 
 from halsted.imaging_bridge.errors import ScanError
+from halsted.imaging_bridge.formats.budget import check_budget
 
 _HEADER_BYTES = 348
 _NIFTI_2_HEADER_BYTES = 540
+_MAGICS = {
+    _HEADER_BYTES: (b"n+1\0", b"ni1\0"),
+    _NIFTI_2_HEADER_BYTES: (b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n"),
+}
 _CHUNK_BYTES = 1 << 20
 _FLOATS = {16: "f4", 64: "f8"}  # codes of the header's datatype
+# Bits of a voxel by datatype, where it is a number.
+_BITS = {2: 8, 4: 16, 8: 32, 16: 32, 64: 64, 256: 8, 512: 16, 768: 32, 1024: 64, 1280: 64}
+_COLOURS = {128: 24, 2304: 32, 32: 64, 1792: 128}
 _MOST_EXTENSION_BYTES = 4 << 20
 
 # Caret's label table, which TotalSegmentator, nnU-Net and Connectome Workbench write. A pattern and
@@ -41,6 +49,8 @@ class NiftiHeader:
         data_offset: Byte at which the voxels start.
         is_placed: Whether the header says where the voxels lie in the patient.
         names: Voxel values by name, from a label table in the header's extension; or empty.
+        version: Of NIfTI, 1 or 2.
+        is_pair: Whether the voxels lie in a file of their own, beside the header.
     """
 
     dimensions: tuple[int, ...]
@@ -49,6 +59,8 @@ class NiftiHeader:
     data_offset: int
     is_placed: bool
     names: dict[str, int]
+    version: int = 1
+    is_pair: bool = False
 
     @property
     def file_bytes(self) -> int:
@@ -65,22 +77,24 @@ def read_nifti_header(path: Path) -> NiftiHeader:
     A compressed file is decompressed to its end, which also checks its CRC.
 
     Raises:
-        ScanError: the file is no single-file NIfTI, is truncated or damaged, or does not say where
+        ScanError: the file is no NIfTI, is truncated or damaged, too large, or does not say where
             its voxels lie.
     """
     try:
         with _open(path) as file:
             header = _parse(path, file)
+            check_budget(path, header.dimensions)
             start = file.tell()
-            is_aligned = start == header.data_offset
-            count, bad = _read_through(
-                file, header.file_bytes, header.float_type if is_aligned else ""
-            )
-            present = start + count
+            present, bad = (0, 0) if header.is_pair else _present(file, start, header)
+        if header.is_pair:
+            with _open(_data_file(path)) as file:
+                present, bad = _present(file, 0, header)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ScanError(
             f"{path} is truncated or damaged: its gzip stream breaks off; get the file again"
         ) from error
+    except (ValueError, OverflowError) as error:
+        raise ScanError(f"{path} has a damaged NIfTI header; get the file again") from error
     except OSError as error:
         raise ScanError(
             f"cannot open {path} ({error.strerror}); pass a file that you may read"
@@ -109,19 +123,41 @@ def _open(path: Path) -> BufferedIOBase:
     return path.open("rb")
 
 
+def _data_file(path: Path) -> Path:
+    """The voxels that belong to a header ``NAME.hdr``."""
+    data = path.with_suffix(".img")
+    if not data.is_file():
+        raise ScanError(f"there is no file {data} beside {path}; put both into one folder")
+    return data
+
+
+def _present(file: BufferedIOBase, start: int, header: NiftiHeader) -> tuple[int, int]:
+    """Bytes of the file, and how many of its numbers are not finite."""
+    is_aligned = start == header.data_offset
+    count, bad = _read_through(file, header.file_bytes, header.float_type if is_aligned else "")
+    return start + count, bad
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether a header file is NIfTI's, and not that of the older Analyze 7.5."""
+    try:
+        with _open(path) as file:
+            head = file.read(_NIFTI_2_HEADER_BYTES)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] in (b"n+2\0", b"ni2\0")
+
+
 def _parse(path: Path, file: BufferedIOBase) -> NiftiHeader:
     head = file.read(_HEADER_BYTES)
     sizes = {order: struct.unpack(f"{order}i", head[:4].ljust(4))[0] for order in "<>"}
-    if _NIFTI_2_HEADER_BYTES in sizes.values():
+    order = next((order for order, size in sizes.items() if size in _MAGICS), None)
+    if order is not None and sizes[order] == _NIFTI_2_HEADER_BYTES:
+        head += file.read(_NIFTI_2_HEADER_BYTES - _HEADER_BYTES)
+    if order is None or len(head) != sizes[order] or _magic(head) not in _MAGICS[sizes[order]]:
         raise ScanError(
-            f"{path} is a NIfTI-2 file, of which only NIfTI-1 is read here; convert it (with "
-            "nibabel, say) to NIfTI-1"
-        )
-    order = next((order for order, size in sizes.items() if size == _HEADER_BYTES), None)
-    if order is None or head[344:348] != b"n+1\0":
-        raise ScanError(
-            f"{path} is no NIfTI-1 file although its name says so: it does not start with such "
-            "a header; get the file again, or give it the suffix of its true format"
+            f"{path} is no NIfTI-1 or NIfTI-2 file although its name says so: it does not start "
+            "with such a header; get the file again, or give it the suffix of its true format"
         )
     header = _fields(head, order)
     extension = file.read(min(max(header.data_offset - len(head), 0), _MOST_EXTENSION_BYTES))
@@ -129,15 +165,27 @@ def _parse(path: Path, file: BufferedIOBase) -> NiftiHeader:
     return header
 
 
+def _magic(head: bytes) -> bytes:
+    return head[4:12] if len(head) == _NIFTI_2_HEADER_BYTES else head[344:348]
+
+
 def _fields(head: bytes, order: str) -> NiftiHeader:
     def at(offset: int, kind: str) -> tuple[int, ...]:
         return tuple(int(value) for value in struct.unpack_from(order + kind, head, offset))
 
-    count, *dimensions = at(40, "8h")
-    (code, bits), (offset,), placed = at(70, "2h"), at(108, "f"), at(252, "2h")
+    version = 2 if len(head) == _NIFTI_2_HEADER_BYTES else 1
+    if version == 2:
+        (code, bits), (count, *dimensions) = at(12, "2h"), at(16, "8q")
+        (offset,), placed = at(168, "q"), at(344, "2i")
+    else:
+        (code, bits), (count, *dimensions) = at(70, "2h"), at(40, "8h")
+        (offset,), placed = at(108, "f"), at(252, "2h")
+    if not 1 <= count <= 7 or (_BITS | _COLOURS).get(code) != bits:
+        raise ValueError("dimensions or datatype")
     float_type = order + _FLOATS[code] if code in _FLOATS else ""
     size = tuple(dimensions[: max(count, 0)])
-    return NiftiHeader(size, bits, float_type, offset, any(placed), {})
+    is_pair = _magic(head)[1:2] == b"i"
+    return NiftiHeader(size, bits, float_type, offset, any(placed), {}, version, is_pair)
 
 
 def _label_table(extension: bytes) -> dict[str, int]:

@@ -50,14 +50,13 @@ def read_photograph(
     """
     pixels = pixels_of(Path(path), level, region, budget_bytes)
     affine = affine_of(pixels)
-    known = pixels.spacing_mm is not None
     return {
         name: Volume(
             np.ascontiguousarray(pixels.samples[np.newaxis, ..., channel]),
             affine,
             modality,
             "1",
-            spacing_known=known,
+            spacing_known=pixels.is_spacing_known,
         )
         for channel, name in enumerate(_CHANNELS[pixels.samples.shape[2]])
     }
@@ -88,7 +87,7 @@ def pixels_of(path: Path, level: int, region: Region | None, budget_bytes: int) 
 
 def affine_of(pixels: Pixels) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """4x4 from (z, y, x, 1) to (x, y, z, 1) in the plane of the picture, mm."""
-    down, across = pixels.spacing_mm or (1.0, 1.0)
+    down, across = pixels.spacing_mm
     affine = np.zeros((4, 4))
     affine[0, 2], affine[1, 1], affine[2, 0], affine[3, 3] = across, down, 1.0, 1.0
     affine[0, 3], affine[1, 3] = pixels.origin_mm[::-1]

@@ -44,13 +44,16 @@ class Pixels:
 
     Attributes:
         samples: (y, x, channel) uint8 or uint16; channels are grey, or red, green, blue.
-        spacing_mm: Millimetres between pixels along (y, x), or None where the file does not say.
-        origin_mm: Place of pixel (0, 0) along (y, x) in the whole picture, mm or pixels.
+        spacing_mm: Millimetres between pixels along (y, x); where the file does not say, pixels of
+            the finest level.
+        origin_mm: Place of pixel (0, 0) along (y, x) in the whole picture, in the same unit.
+        is_spacing_known: Whether the file says.
     """
 
     samples: NDArray[Any]
-    spacing_mm: tuple[float, float] | None = None
+    spacing_mm: tuple[float, float] = (1.0, 1.0)
     origin_mm: tuple[float, float] = (0.0, 0.0)
+    is_spacing_known: bool = False
 
 
 def read_pixels(path: Path, budget_bytes: int) -> Pixels:
@@ -121,8 +124,9 @@ def without_alpha(path: Path, samples: NDArray[Any]) -> NDArray[Any]:
 
 
 def upright(samples: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Turn stored rows by the Orientation tag of TIFF and EXIF; an unknown value changes nothing."""
-    return np.ascontiguousarray(_UPRIGHT.get(orientation, lambda array: array)(samples))
+    """Turn stored rows by the Orientation tag of TIFF and EXIF; an unknown one changes nothing."""
+    turn = _UPRIGHT.get(orientation)
+    return samples if turn is None else np.ascontiguousarray(turn(samples))
 
 
 def _check(path: Path, picture: Image, budget_bytes: int) -> None:
@@ -139,7 +143,10 @@ def _check(path: Path, picture: Image, budget_bytes: int) -> None:
 
 def _is_deep(picture: Image) -> bool:
     """Whether colours have 16 bits, of which Pillow would drop eight."""
-    return any(";16B" in str(tile[-1]) for tile in picture.tile) and picture.mode[:3] == "RGB"
+    return (
+        any(";16B" in str(tile[-1]) for tile in getattr(picture, "tile", ()))
+        and picture.mode[:3] == "RGB"
+    )
 
 
 def _decode(path: Path, picture: Image) -> NDArray[Any]:

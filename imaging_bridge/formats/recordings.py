@@ -16,9 +16,7 @@ RECORDING_SUFFIXES = (".hea", ".edf")
 """File name endings that are read here."""
 
 
-def read_recording(
-    path: Path | str, *, budget_bytes: int = RECORDING_BUDGET_BYTES
-) -> Recording:
+def read_recording(path: Path | str, *, budget_bytes: int = RECORDING_BUDGET_BYTES) -> Recording:
     """Read a WFDB record, with the annotation files beside its header, or an EDF or EDF+ file.
 
     Nothing about the person, no date and no free text is taken from the files: of WFDB's

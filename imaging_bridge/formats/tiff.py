@@ -6,8 +6,11 @@ patient's name is often printed, are never touched.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,13 +64,14 @@ def read_tiff(path: Path, level: int, region: Region | None, budget_bytes: int) 
         import imagecodecs  # noqa: F401 - tifffile decodes with it
         import tifffile
     try:
-        with tifffile.TiffFile(path) as file:
+        with _quiet(), tifffile.TiffFile(path) as file:
             page, finest = _page(path, file, level)
             _check(path, page)
             whole = region is None
             part = region or (0, 0, int(page.imagelength), int(page.imagewidth))
             _check_region(path, page, part)
-            wide = page.dtype.itemsize * page.samplesperpixel
+            wide = np.dtype(page.dtype).itemsize * page.samplesperpixel
+            wide *= 6 if page.photometric == _PALETTE else 1  # three 16-bit colours for a byte
             check_budget(path, part[2], part[3], wide, budget_bytes)
             check_budget(path, page.tilelength or 1, page.tilewidth or 1, wide, budget_bytes)
             samples = _colours(path, page, _decode(path, page, part))
@@ -87,8 +91,7 @@ def read_tiff_layers(path: Path, budget_bytes: int) -> NDArray[Any]:
     with extra("formats"):
         import tifffile
     try:
-        with tifffile.TiffFile(path) as file:
-            pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage)] or []
+        with _quiet(), tifffile.TiffFile(path) as file:
             pages = [file.pages[k].aspage() for k in range(len(file.pages))]
             if len({(page.shape, page.dtype) for page in pages}) != 1 or pages[0].ndim != 2:
                 raise ScanError(
@@ -96,7 +99,7 @@ def read_tiff_layers(path: Path, budget_bytes: int) -> NDArray[Any]:
                     "expected; export the mask's layers alone"
                 )
             rows, columns = pages[0].shape
-            wide = len(pages) * pages[0].dtype.itemsize
+            wide = len(pages) * np.dtype(pages[0].dtype).itemsize
             check_budget(path, rows, columns, wide, budget_bytes)
             layers = []
             for page in pages:
@@ -108,6 +111,18 @@ def read_tiff_layers(path: Path, budget_bytes: int) -> NDArray[Any]:
         raise
     except Exception as error:
         raise unreadable(path) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without tifffile's log of every damaged tag, which may quote the file."""
+    log = logging.getLogger("tifffile")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _page(path: Path, file: TiffFile, level: int) -> tuple[TiffPage, TiffPage]:
@@ -124,7 +139,10 @@ def _page(path: Path, file: TiffFile, level: int) -> tuple[TiffPage, TiffPage]:
             f"{path} has {len(levels)} levels, from 0 (the finest) to {len(levels) - 1}, but level "
             f"{level} was asked for; choose one of these"
         )
-    return levels[level].pages[0].aspage(), levels[0].pages[0].aspage()
+    found, finest = levels[level].pages[0], levels[0].pages[0]
+    if found is None or finest is None:  # a page that the file announces and does not hold
+        raise unreadable(path)
+    return found.aspage(), finest.aspage()
 
 
 def _check(path: Path, page: TiffPage) -> None:
@@ -223,8 +241,8 @@ def _colours(path: Path, page: TiffPage, samples: NDArray[Any]) -> NDArray[Any]:
         samples = samples * np.uint8(255)
     if page.photometric == _PALETTE:
         table = np.asarray(page.colormap)
-        if not (table % 257).any():  # 8-bit colours, which TIFF stores in 16
-            table = (table // 257).astype(np.uint8)
+        if not (table % 257).any() or not (table % 256).any():  # 8-bit colours, stored in 16
+            table = (table >> 8).astype(np.uint8)
         return np.ascontiguousarray(table[:, samples[..., 0]].transpose(1, 2, 0))
     samples = without_alpha(path, samples)
     if page.photometric == _MINISWHITE:
@@ -257,8 +275,9 @@ def _placed(
     origin = (np.array(region[:2]) + 0.5) * spacing - 0.5 * spacing / coarser
     return Pixels(
         samples,
-        (float(spacing[0]), float(spacing[1])) if stated or page is not finest else None,
+        (float(spacing[0]), float(spacing[1])),
         (float(origin[0]), float(origin[1])),
+        stated is not None,
     )
 
 

@@ -8,6 +8,7 @@ header names, and checks no sum. So that is done here.
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from halsted.imaging_bridge.errors import ScanError
 from halsted.imaging_bridge.formats.extras import extra
+from halsted.imaging_bridge.formats.wfdb_annotations import ANNOTATORS, read_annotations
 from halsted.imaging_bridge.signals import Annotations, Recording, Signal
 
 # Bits of a sample in each signal format; others are compressed or rare.
@@ -22,10 +24,11 @@ _BITS = {"8": 8, "16": 16, "24": 24, "32": 32, "61": 16, "80": 8, "160": 16, "21
     "310": 32 / 3,
     "311": 32 / 3,
 }
-# Annotators of PhysioNet's databases: beats, apnoea, sleep stages, ST changes, detectors.
-_ANNOTATORS = "atr apn qrs ecg st sta stb stc ari man ann resp arousal wqrs gqrs sqrs".split()
+# The first line that is no comment: name, number of signals, samples a second and so on.
+_RECORD_LINE = re.compile(
+    r"\A(?:\s*(?:#.*)?\n)*\s*[^\s#]+\s+(?P<channels>\d+)\s+(?P<rate>\d[\d.eE+]*)(?=[/\s])"
+)
 _MOST_HEADER_BYTES = 1 << 20
-_MOST_ANNOTATION_BYTES = 64 << 20
 
 
 def read_wfdb(path: Path, budget_bytes: int) -> Recording:
@@ -49,7 +52,7 @@ def read_wfdb(path: Path, budget_bytes: int) -> Recording:
 
 def _header(path: Path) -> Any:
     with extra("formats"):
-        import wfdb
+        import wfdb  # type: ignore[import-untyped]
     if "::" in str(path) or "://" in str(path):  # which wfdb would take for a web address
         raise ScanError(f"{path} has '::' or '://' in its path; move the record elsewhere")
     if path.stat().st_size > _MOST_HEADER_BYTES:
@@ -57,9 +60,14 @@ def _header(path: Path) -> Any:
             f"{path} has {path.stat().st_size} bytes, far more than a WFDB header; pass a header"
         )
     try:
+        # wfdb takes 250 Hz for a rate that it cannot parse.
+        stated = _RECORD_LINE.search(path.read_text(encoding="latin-1"))
         header = wfdb.rdheader(str(path.absolute().with_suffix("")))
-        channels = header.n_sig
-        is_whole = channels >= 0 and float(header.fs) > 0 and len(header.file_name or ()) == channels
+        is_whole = (
+            stated is not None
+            and float(stated["rate"]) == header.fs > 0
+            and int(stated["channels"]) == header.n_sig == len(header.file_name or ())
+        )
     except Exception as error:  # whatever the parser makes of bytes that nobody has vouched for
         raise _no_header(path) from error
     if not isinstance(header, wfdb.Record):
@@ -160,28 +168,7 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _annotations(path: Path, rate_hz: float) -> dict[str, Annotations]:
-    beside = {ending: path.with_suffix(f".{ending}") for ending in _ANNOTATORS}
+    beside = {ending: path.with_suffix(f".{ending}") for ending in ANNOTATORS}
     return {
-        ending: _read_annotations(file, ending, rate_hz)
-        for ending, file in beside.items()
-        if file.is_file()
+        ending: read_annotations(file, rate_hz) for ending, file in beside.items() if file.is_file()
     }
-
-
-def _read_annotations(path: Path, ending: str, rate_hz: float) -> Annotations:
-    import wfdb
-
-    if path.stat().st_size > _MOST_ANNOTATION_BYTES:
-        raise ScanError(
-            f"{path} has {path.stat().st_size} bytes, more than the {_MOST_ANNOTATION_BYTES} that "
-            "annotations may have here; cut the recording into parts"
-        )
-    try:
-        found = wfdb.rdann(str(path.absolute().with_suffix("")), ending)
-        times = np.asarray(found.sample, dtype=np.float64) / float(found.fs or rate_hz)
-        return Annotations(times, tuple(found.symbol))
-    except Exception as error:
-        raise ScanError(
-            f"{path} cannot be read as WFDB annotations: it is truncated, damaged, or of another "
-            "format; get the file again"
-        ) from error

@@ -1,0 +1,1 @@
+"""What is done to scans before they are used: registration, resampling, bias, intensity, frame."""
