@@ -112,7 +112,7 @@ def describe_patient(patient: Patient) -> ScanReport:
     report = ScanReport(
         readable=True,
         images=list(patient.images),
-        notes=notes.split("; ") if notes else [],
+        notes=notes.splitlines(),
         **_of_recording(patient.recording),
     )
     return replace(report, **_of_image(patient)) if patient.images else report

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from halsted.imaging_bridge.dicom.archives import unpacked
+from halsted.imaging_bridge.dicom.companions import companions_of
 from halsted.imaging_bridge.dicom.files import read_header
 from halsted.imaging_bridge.dicom.kinds import (
     DIRECTORY,
@@ -14,12 +15,14 @@ from halsted.imaging_bridge.dicom.kinds import (
     PICTURES,
     SEGMENTATIONS,
     STRUCTURE_SET,
+    name_of,
 )
 from halsted.imaging_bridge.dicom.pictures import read_picture
 from halsted.imaging_bridge.dicom.rtdose import read_rtdose
 from halsted.imaging_bridge.dicom.rtstruct import read_rtstruct
 from halsted.imaging_bridge.dicom.seg import read_seg
-from halsted.imaging_bridge.dicom.series import Survey, find_phases, find_series, survey
+from halsted.imaging_bridge.dicom.series import find_phases, find_series, notes_of
+from halsted.imaging_bridge.dicom.survey import Survey, survey
 from halsted.imaging_bridge.errors import GeometryError, ScanError
 from halsted.imaging_bridge.formats.label_names import LabelNames
 from halsted.imaging_bridge.formats.masks import read_mask
@@ -35,6 +38,9 @@ from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.patient import Patient
 from halsted.imaging_bridge.signals import Recording
 from halsted.imaging_bridge.volume import Volume
+
+NO_LABELS = "none"
+"""What is passed for labels where those that lie beside a scan are not wanted."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,8 @@ def read_patient(
         scan: DICOM (folder, DICOMDIR, ZIP archive or file); a NIfTI, NRRD, MetaImage, MINC or
             Analyze file; a PNG, JPEG or TIFF picture; or a WFDB or EDF recording.
         labels: RTSTRUCT, DICOM SEG, image file of labels, or mask of a picture, on the scan's grid.
-            Where it is None, the RTSTRUCT or SEG in a DICOM folder is taken.
+            Where it is None, the RTSTRUCT or SEG in a DICOM folder that belongs to the series is
+            taken; ``"none"`` takes none.
         label_names: Names of the values of an image file; see `formats.volumes.read_labels`.
         series: SeriesInstanceUID to read where a folder holds several series.
         phase: Index, from 0, of the phase or frame to read; None for all phases of a series.
@@ -139,9 +146,11 @@ def read_patient(
     scan = Path(scan)
     with unpacked(scan) as place:
         read = _read(place, ReadOptions(series, phase, repairs, orientation))
-        path = Path(labels) if labels is not None else _only_labels(scan, read)
+        path = _only_labels(scan, read) if labels is None else Path(labels)
+        if labels == NO_LABELS:
+            path = None
         label_map = None if path is None else _read_labels(path, label_names, scan, read)
-    facts = {"notes": "; ".join(read.notes)} if read.notes else {}
+    facts = {"notes": "\n".join(read.notes)} if read.notes else {}
     return Patient(read.images, label_map, "scan", facts, read.recording)
 
 
@@ -195,27 +204,27 @@ def _read_dicom(found: Survey, options: ReadOptions) -> _Read:
         phases = find_phases(found, options.series, repairs=options.repairs)
     else:
         phases = [find_series(found, options.series, repairs=options.repairs, phase=options.phase)]
+    beside = companions_of(found, phases)
+    labelled = phases.pop(beside.first_phase)  # labels lie on the first image's grid
+    phases.insert(0, labelled)
     images = {f"{one.modality.lower()} {one.phase}".strip(): one.read() for one in phases}
-    frame = phases[0].frame_of_reference or None
-    for path in others.get(DOSE, []):
-        if frame is not None and len(others[DOSE]) == 1:
-            images["rtdose"] = read_rtdose(path, frame)
-    labels = [
-        path
-        for kind, paths in others.items()
-        if kind == STRUCTURE_SET or kind in SEGMENTATIONS
-        for path in paths
-    ]
-    return _Read(images, frame, phases[0].notes, None, labels)
+    for number, path in enumerate(beside.doses):
+        name = "rtdose" if number == 0 else f"rtdose {number + 1}"
+        images[name] = read_rtdose(path, phases[0].frame_of_reference or None)
+    return _Read(
+        images,
+        phases[0].frame_of_reference or None,
+        (*notes_of(phases), *beside.notes),
+        None,
+        beside.labels,
+    )
 
 
 def _refuse_labels(found: Survey) -> None:
-    from pydicom.uid import UID
-
     for kind in found.others:
         if found.folder.is_file() and (kind == STRUCTURE_SET or kind in SEGMENTATIONS):
             raise ScanError(
-                f"{found.folder} is a {UID(kind).name}, which needs the scan that it was drawn on; "
+                f"{found.folder} is a {name_of(kind)}, which needs the scan that it was drawn on; "
                 "pass that as the scan, and this as its labels"
             )
 
@@ -225,8 +234,8 @@ def _only_labels(scan: Path, read: _Read) -> Path | None:
     if len(read.labels) > 1:
         raise ScanError(
             f"{scan} holds {len(read.labels)} structure sets or segmentations "
-            f"({', '.join(one.name for one in read.labels)}) where one was expected; choose one "
-            "with labels=PATH"
+            f"({', '.join(map(str, read.labels))}) where one was expected; choose one with "
+            "labels=PATH, or labels=none"
         )
     return read.labels[0] if read.labels else None
 
@@ -258,7 +267,7 @@ def _labels_on(path: Path, names: LabelNames | None, image: Volume, read: _Read)
         return read_rtstruct(path, image, read.frame_of_reference)
     if header is not None and header.sop_class in SEGMENTATIONS:
         return read_seg(path, image, read.frame_of_reference)
-    what = f"a single DICOM file ({header.sop_class.name})" if header else "of no kind read here"
+    what = f"a single DICOM file ({name_of(header.sop_class)})" if header else "of no kind read here"
     raise ScanError(
         f"{path} is {what}; pass an RTSTRUCT or a DICOM SEG, or a file that ends with "
         f"{', '.join((*IMAGE_SUFFIXES, *PHOTOGRAPH_SUFFIXES))}"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from halsted.imaging_bridge.errors import HalstedError
@@ -19,7 +20,7 @@ messages = Console(stderr=True, highlight=False)
 """Standard error: progress, notes and errors."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-LabelsOption = Annotated[Path | None, typer.Option(help="Segmentation of the scan.")]
+LabelsOption = Annotated[Path | None, typer.Option(help="Segmentation of the scan; `none` for none.")]
 NamesOption = Annotated[
     str | None,
     typer.Option(help="Names of the labels: `totalsegmentator-v2`, or a JSON file {name: value}."),
@@ -47,7 +48,7 @@ def fail(sentence: str) -> NoReturn:
 
 def plain(text: str) -> str:
     """Text whose brackets are not taken for markup."""
-    return text.replace("[", "\\[")
+    return escape(text)
 
 
 def print_json(content: Any) -> None:

@@ -80,7 +80,9 @@ def _print_scan(facts: dict[str, Any]) -> None:
     if structures:
         rows = Table("structure", "role", "ml", box=None)
         for structure in structures:
-            rows.add_row(structure["name"], structure["role"], f"{structure['volume_ml']:.1f}")
+            rows.add_row(
+                plain(structure["name"]), structure["role"], f"{structure['volume_ml']:.1f}"
+            )
         out.print(rows)
     if signals:
         rows = Table("signal", "Hz", "seconds", box=None)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
+from halsted.imaging_bridge.dicom.elements import items_of
 from halsted.imaging_bridge.dicom.files import MAX_FILE_BYTES, read_header
 from halsted.imaging_bridge.dicom.kinds import DIRECTORY
-from halsted.imaging_bridge.dicom.series import files_in
-from halsted.imaging_bridge.errors import ScanError
+from halsted.imaging_bridge.dicom.survey import files_in
+from halsted.imaging_bridge.errors import HalstedError, ScanError
 
 _MOST_MEMBERS = 200_000
 _MOST_UNPACKED_BYTES = 8 << 30
@@ -24,13 +26,17 @@ _FREE_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
 
 
+_VERSION = re.compile(r"\.?;[0-9]+$")
+
+
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
     """The folder of DICOM files that a path stands for.
 
     A ZIP archive is unpacked into a temporary folder, under names of our own, and removed again
-    afterwards; of a DICOMDIR the folder that it lies in is taken, once all files that it lists are
-    found there. Any other path stands for itself.
+    afterwards; an error raised meanwhile names the archive and the number of its member, from 1.
+    Of a DICOMDIR the folder that it lies in is taken. Files that a DICOMDIR lists, in an archive
+    too, have to be there. Any other path stands for itself.
 
     Raises:
         ScanError: an archive is damaged, encrypted or unpacks to too much; a listed file is not
@@ -39,15 +45,26 @@ def unpacked(path: Path) -> Iterator[Path]:
     if path.is_file() and zipfile.is_zipfile(path):
         folder = Path(tempfile.mkdtemp(prefix="halsted-"))
         try:
-            _unpack(path, folder)
+            _check_discs(path, _unpack(path, folder))
             yield folder
+        except HalstedError as error:
+            raise type(error)(_told(str(error), folder, path)) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     elif path.is_file() and is_dicomdir(path):
-        _check_listed(path)
+        present = {one.relative_to(path.parent).as_posix() for one in files_in(path.parent)}
+        _check_listed(path, present)
         yield path.parent
     else:
         yield path
+
+
+def _told(message: str, folder: Path, archive: Path) -> str:
+    """A message that names members of the archive where it named files of the folder."""
+    file = re.escape(f"{folder}/") + r"member0*([0-9]+)"
+    message = re.sub(file, lambda found: f"member {found[1]} of {archive}", message)
+    message = message.replace(str(folder), str(archive))
+    return re.sub(r"\bmember0+([0-9]+)\b", r"member \1", message)
 
 
 def is_dicomdir(path: Path) -> bool:
@@ -56,20 +73,23 @@ def is_dicomdir(path: Path) -> bool:
     return header is not None and header.sop_class == DIRECTORY
 
 
-def _unpack(path: Path, folder: Path) -> None:
+def _unpack(path: Path, folder: Path) -> dict[str, Path]:
+    """Unpack an archive; returns where each of its members is now, by its name in the archive."""
+    places = {}
     try:
         with zipfile.ZipFile(path) as archive:
             members = [one for one in archive.infolist() if not one.is_dir()]
             if len(members) > _MOST_MEMBERS:
                 raise ScanError(f"{path} holds more than {_MOST_MEMBERS} files; unpack it yourself")
             left = min(_MOST_UNPACKED_BYTES, _FREE_BYTES + _MOST_RATIO * path.stat().st_size)
-            for number, member in enumerate(members):
+            for number, member in enumerate(members, start=1):
                 if stat.S_ISLNK(member.external_attr >> 16):
                     continue
                 if member.flag_bits & 1:
                     raise ScanError(f"{path} is encrypted; decrypt it first")
+                place = places[member.filename] = folder / f"member{number:06d}"
                 with archive.open(member) as source:
-                    left = _copy(path, source, folder / f"{number:06d}", left)
+                    left = _copy(path, source, place, left)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
         raise ScanError(
             f"{path} cannot be unpacked ({type(error).__name__}), so it is truncated or damaged; "
@@ -82,6 +102,7 @@ def _unpack(path: Path, folder: Path) -> None:
             f"{path} cannot be unpacked ({type(error).__name__}), so it is damaged; get the "
             "archive again"
         ) from error
+    return places
 
 
 def _copy(path: Path, source: IO[bytes], target: Path, left: int) -> int:
@@ -100,15 +121,28 @@ def _copy(path: Path, source: IO[bytes], target: Path, left: int) -> int:
     return left - done
 
 
-def _check_listed(path: Path) -> None:
-    """Refuse a directory that lists files which are not there; copies may differ in case."""
+def _check_discs(archive: Path, places: Mapping[str, Path]) -> None:
+    """Refuse an archive with a DICOMDIR that lists files which are not in it."""
+    for name, place in places.items():
+        top = PurePosixPath(name).parent
+        if _plain(PurePosixPath(name).name) == "dicomdir" and is_dicomdir(place):
+            inside = (PurePosixPath(one) for one in places)
+            present = {one.relative_to(top).as_posix() for one in inside if top in one.parents}
+            _check_listed(place, present)
+
+
+def _check_listed(path: Path, present: Collection[str]) -> None:
+    """Refuse a DICOMDIR that lists files which are not among the `present`, relative to it."""
     header = read_header(path, ("DirectoryRecordSequence",))
-    records = header.elements.get("DirectoryRecordSequence") if header is not None else None
-    present = {one.relative_to(path.parent).as_posix().lower() for one in files_in(path.parent)}
-    for record in records or []:
+    known = set(map(_plain, present))
+    for record in items_of(header.elements, "DirectoryRecordSequence") if header else ():
         parts = record.get("ReferencedFileID")
-        if not parts:
-            continue
-        listed = parts if isinstance(parts, str) else "/".join(map(str, parts))
-        if listed.lower() not in present:
+        several = isinstance(parts, Sequence) and not isinstance(parts, str)
+        listed = "/".join(map(str, parts)) if several else str(parts or "")  # type: ignore[arg-type]
+        if listed and _plain(listed) not in known:
             raise ScanError(f"{path} lists a file that is not in its folder; copy the whole disc")
+
+
+def _plain(name: str) -> str:
+    """A path as it compares: copies of a disc differ in case, and in ISO 9660 version numbers."""
+    return _VERSION.sub("", name.replace("\\", "/").lower())

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
+from halsted.imaging_bridge.dicom.elements import Elements as Elements
+from halsted.imaging_bridge.dicom.elements import elements_of as elements_of
+from halsted.imaging_bridge.dicom.elements import is_uid as is_uid
+from halsted.imaging_bridge.dicom.elements import items_of as items_of
+from halsted.imaging_bridge.dicom.elements import numbers_needed as numbers_needed
+from halsted.imaging_bridge.dicom.elements import numbers_of as numbers_of
+from halsted.imaging_bridge.dicom.elements import text_of as text_of
+from halsted.imaging_bridge.dicom.elements import uid_of as uid_of
+from halsted.imaging_bridge.dicom.elements import whole_number_of as whole_number_of
 from halsted.imaging_bridge.errors import ScanError
 
 if TYPE_CHECKING:
@@ -29,10 +37,11 @@ _MOST_INFLATED_BYTES = 64 << 20
 _PREAMBLE = 128
 _LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"UN"}
 _UNDEFINED_LENGTH = 0xFFFFFFFF
-
-
-Elements = Mapping[str, Any]
-"""Values of DICOM elements by keyword."""
+_PIXELS = {
+    0x7FE00008: "FloatPixelData",
+    0x7FE00009: "DoubleFloatPixelData",
+    0x7FE00010: "PixelData",
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class DicomHeader:
         pixels_at: Byte at which the value of the pixels starts; None where it cannot be sought (a
             deflated file), or where there is none.
         pixel_bytes: Length of uncompressed pixels in the file; 0 where they are compressed.
-        has_pixels: Whether an element of pixels follows.
+        pixel_keyword: Element that holds the pixels, e.g. ``PixelData``; empty where there is none.
         file_bytes: Size of the file.
     """
 
@@ -59,7 +68,7 @@ class DicomHeader:
     elements: Elements
     pixels_at: int | None
     pixel_bytes: int
-    has_pixels: bool
+    pixel_keyword: str
     file_bytes: int
 
 
@@ -108,44 +117,6 @@ def read_dicom(path: Path, tags: Sequence[str]) -> Dataset:
     if header is None:
         raise ScanError(f"{path} is no DICOM file; pass one")
     return header.dataset
-
-
-def text_of(elements: Elements | Dataset, tag: str) -> str:
-    """An element as one line that can be printed; empty where there is none."""
-    value = elements.get(tag)
-    stated = "" if value is None else str(value).strip()
-    if stated.isprintable():
-        return stated
-    return "".join(letter if letter.isprintable() else "?" for letter in stated)
-
-
-def numbers_of(elements: Elements | Dataset, tag: str, count: int) -> tuple[float, ...] | None:
-    """The finite numbers, `count` of them, that an element holds; else None."""
-    value = elements.get(tag)
-    try:
-        several = isinstance(value, Sequence) and not isinstance(value, str | bytes)
-        values: Sequence[Any] = value if several else (value,)  # type: ignore[assignment]
-        numbers = tuple(float(one) for one in values)
-    except (TypeError, ValueError, OverflowError):  # missing, None, or no number
-        return None
-    return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
-
-
-def numbers_needed(
-    path: Path, elements: Elements | Dataset, tag: str, count: int
-) -> tuple[float, ...]:
-    """As `numbers_of`.
-
-    Raises:
-        ScanError: the element does not hold such numbers.
-    """
-    numbers = numbers_of(elements, tag, count)
-    if numbers is None:
-        raise ScanError(
-            f"{path} states no usable {tag} ({count} finite numbers were expected); export the "
-            "series again with complete headers"
-        )
-    return numbers
 
 
 def broken(path: Path, error: Exception) -> ScanError:
@@ -207,34 +178,24 @@ def _parse(path: Path, file: BinaryIO, tags: Sequence[str], size: int, marked: b
     if meta is not None and meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
         content = _inflated(file, meta)
         dataset = read_dataset(content, False, True, stop_when=_at_pixels, specific_tags=wanted)
-        syntax, has_pixels = DeflatedExplicitVRLittleEndian, _more(content)
+        syntax = DeflatedExplicitVRLittleEndian
+        pixel_keyword = _pixel_keyword(content, syntax)
     else:
         read = dcmread(file, stop_before_pixels=True, specific_tags=wanted, force=not marked)
-        dataset, has_pixels = read, _more(file)
+        dataset = read
         syntax = UID(str(read.file_meta.get("TransferSyntaxUID", "")))
         if not marked:
             syntax = _guessed_syntax(read)
-        if has_pixels:
+        pixel_keyword = _pixel_keyword(file, syntax)
+        if pixel_keyword:
             place = _pixels_in(file, syntax, size)
     elements = elements_of(dataset)
-    kind = text_of(elements, "SOPClassUID")
+    kind = uid_of(elements, "SOPClassUID")
     if not kind and meta is not None:
-        kind = text_of(meta, "MediaStorageSOPClassUID")
+        kind = uid_of(meta, "MediaStorageSOPClassUID")
     if not kind:
         raise EOFError
-    return DicomHeader(path, UID(kind), UID(syntax), dataset, elements, *place, has_pixels, size)
-
-
-def elements_of(dataset: Dataset) -> Elements:
-    """The values of a data set and all in it; pydicom converts, and finds damage, on access."""
-    elements = {}
-    for element in dataset:
-        elements[element.keyword] = element.value
-        if element.VR == "SQ":
-            for item in element.value:
-                for _ in item.iterall():
-                    pass
-    return elements
+    return DicomHeader(path, UID(kind), UID(syntax), dataset, elements, *place, pixel_keyword, size)
 
 
 @lru_cache
@@ -267,7 +228,7 @@ def _inflated(file: BinaryIO, meta: FileMetaDataset) -> BytesIO:
 
 
 def _at_pixels(tag: int, vr: str | None, length: int) -> bool:
-    return tag in (0x7FE00008, 0x7FE00009, 0x7FE00010)
+    return tag in _PIXELS
 
 
 def _guessed_syntax(dataset: Dataset) -> UID:
@@ -280,12 +241,14 @@ def _guessed_syntax(dataset: Dataset) -> UID:
     return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
 
 
-def _more(file: BinaryIO) -> bool:
-    """Whether parsing stopped at an element of pixels, and not at the end."""
+def _pixel_keyword(file: BinaryIO, syntax: UID) -> str:
+    """The element of pixels that parsing stopped at; empty where it stopped at the end."""
     at = file.tell()
-    more = len(file.read(8)) == 8
+    head = file.read(8)
     file.seek(at)
-    return more
+    order: Literal["little", "big"] = "little" if syntax.is_little_endian else "big"
+    group, element = (int.from_bytes(head[n : n + 2], order) for n in (0, 2))
+    return _PIXELS.get((group << 16) | element, "") if len(head) == 8 else ""
 
 
 def _pixels_in(file: BinaryIO, syntax: UID, size: int) -> tuple[int | None, int]:

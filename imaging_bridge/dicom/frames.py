@@ -6,19 +6,24 @@ many, whose places stand in functional groups (DICOM PS3.3 C.7.6.16).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from halsted.imaging_bridge.dicom.files import (
-    DicomHeader,
+from halsted.imaging_bridge.dicom.elements import (
     Elements,
-    elements_of,
+    items_of,
     numbers_needed,
     numbers_of,
+    term_of,
     text_of,
+    uid_of,
+    whole_number_of,
 )
+from halsted.imaging_bridge.dicom.files import DicomHeader
+from halsted.imaging_bridge.dicom.kinds import PET_UNITS, RESCALE_TYPES
 from halsted.imaging_bridge.dicom.pixels import PIXEL_TAGS, Pixels, pixels_of
 from halsted.imaging_bridge.errors import ScanError
 
@@ -45,7 +50,7 @@ FRAME_TAGS = (
     *PIXEL_TAGS,
     *PHASE_TAGS,
     *(
-        "SeriesInstanceUID FrameOfReferenceUID Modality ImagePositionPatient "
+        "SOPInstanceUID SeriesInstanceUID FrameOfReferenceUID Modality ImagePositionPatient "
         "ImageOrientationPatient PixelSpacing SliceThickness RescaleSlope RescaleIntercept "
         "RescaleType Units SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence "
         "DiffusionGradientOrientation"
@@ -62,6 +67,12 @@ _GROUPS = (
 ).split()
 
 _NEEDS_RESCALE = {"CT", "PT"}
+_UCUM = re.compile(r"[A-Za-z0-9*/.{}\[\]%()-]{1,16}")
+# A scan lies within this distance of its frame of reference.
+_FARTHEST_MM = 1e5
+
+Rescale = Literal["rescale", "real world value", "LUT", "none"]
+"""Which part of a header maps stored to measured values."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +83,14 @@ class Frame:
         pixels: How its values are stored, shared by all frames of a file.
         number: Index in its file, from 0.
         series: SeriesInstanceUID.
+        instance: SOPInstanceUID of its file.
         modality: DICOM's two letters.
         frame_of_reference: UID of the frame that positions are given in; may be empty.
         spacing: Distance in mm between (rows, columns).
         orientation: LPS unit vectors along a row, then along a column, as six numbers.
         position: LPS point, mm, of the centre of the first voxel.
         thickness: SliceThickness in mm; 0 where it is not stated.
+        rescale: Where slope and intercept come from.
         slope: Factor from stored value to `unit`.
         intercept: Offset from stored value to `unit`.
         unit: Unit of the rescaled values.
@@ -89,12 +102,14 @@ class Frame:
     pixels: Pixels
     number: int
     series: str
+    instance: str
     modality: str
     frame_of_reference: str
     spacing: tuple[float, ...]
     orientation: tuple[float, ...]
     position: tuple[float, ...]
     thickness: float
+    rescale: Rescale
     slope: float
     intercept: float
     unit: str
@@ -136,8 +151,8 @@ def frames_of(header: DicomHeader, modality: str) -> Iterator[Frame]:
             f"{header.path} is a colour image, but a scan has one value a voxel; export the "
             "original series"
         )
-    per_frame = elements.get("PerFrameFunctionalGroupsSequence")
-    if per_frame is None:
+    per_frame = items_of(elements, "PerFrameFunctionalGroupsSequence")
+    if not per_frame:
         if pixels.frames > 1:
             raise ScanError(
                 f"{header.path} has {pixels.frames} frames but does not say where each lies "
@@ -153,14 +168,13 @@ def frames_of(header: DicomHeader, modality: str) -> Iterator[Frame]:
         )
     shared = _flattened(elements) | _flattened(_first(elements, "SharedFunctionalGroupsSequence"))
     for number, item in enumerate(per_frame):
-        place = {**shared, **_flattened(elements_of(item))}
+        place = {**shared, **_flattened(item)}
         yield _frame(header, pixels, number, place, modality)
 
 
 def _first(elements: Elements, tag: str) -> Elements:
     """The elements of a sequence's first item; none where there is no such sequence."""
-    sequence = elements.get(tag)
-    return elements_of(sequence[0]) if sequence else {}
+    return next(iter(items_of(elements, tag)), {})
 
 
 def _flattened(groups: Elements) -> dict[str, Any]:
@@ -168,6 +182,7 @@ def _flattened(groups: Elements) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for group in _GROUPS:
         flat.update(_first(groups, group))
+    flat.update(_first(flat, "DiffusionGradientDirectionSequence"))
     return flat
 
 
@@ -175,53 +190,68 @@ def _frame(
     header: DicomHeader, pixels: Pixels, number: int, place: Elements, modality: str
 ) -> Frame:
     path, elements = header.path, header.elements
-    slope, intercept, unit = _rescale(path, elements, place, modality)
+    rescale, slope, intercept = _rescale(path, elements, place, modality)
     thickness = numbers_of(place, "SliceThickness", 1) or (0.0,)
-    kinds = f"{elements.get('ImageType', '')}{place.get('FrameType', '')}"
-    segment = numbers_of(place, "ReferencedSegmentNumber", 1) or (0,)
+    kinds = text_of(elements, "ImageType") + text_of(place, "FrameType")
+    position = numbers_needed(path, place, "ImagePositionPatient", 3)
+    if max(map(abs, position)) > _FARTHEST_MM:
+        raise ScanError(
+            f"{path} states an ImagePositionPatient more than 100 m away; export the series again"
+        )
     return Frame(
         pixels=pixels,
         number=number,
-        series=text_of(elements, "SeriesInstanceUID"),
+        series=uid_of(elements, "SeriesInstanceUID"),
+        instance=uid_of(elements, "SOPInstanceUID"),
         modality=modality,
-        frame_of_reference=text_of(elements, "FrameOfReferenceUID"),
+        frame_of_reference=uid_of(elements, "FrameOfReferenceUID"),
         spacing=numbers_needed(path, place, "PixelSpacing", 2),
         orientation=numbers_needed(path, place, "ImageOrientationPatient", 6),
-        position=numbers_needed(path, place, "ImagePositionPatient", 3),
+        position=position,
         thickness=thickness[0],
+        rescale=rescale,
         slope=slope,
         intercept=intercept,
-        unit=unit,
+        unit=_unit(elements, place, modality, rescale),
         phase=_phase(elements, place),
         is_localizer="LOCALIZER" in kinds.upper(),
-        segment=int(segment[0]),
+        segment=whole_number_of(place, "ReferencedSegmentNumber") or 0,
     )
 
 
 def _rescale(
     path: Path, elements: Elements, place: Elements, modality: str
-) -> tuple[float, float, str]:
-    """Slope, intercept and unit from stored to measured values."""
-    if "RealWorldValueSlope" in place and "RescaleSlope" not in place:
-        code = _first(place, "MeasurementUnitsCodeSequence")
-        (slope,) = numbers_needed(path, place, "RealWorldValueSlope", 1)
-        (intercept,) = numbers_needed(path, place, "RealWorldValueIntercept", 1)
-        return slope, intercept, text_of(code, "CodeValue") or "1"
-    slope, intercept = 1.0, 0.0
-    # Without a rescale a CT would be off by about 1,000 HU; an MR has no absolute scale.
-    has_lut = "ModalityLUTSequence" in elements
-    if not has_lut and (modality in _NEEDS_RESCALE or "RescaleSlope" in place):
+) -> tuple[Rescale, float, float]:
+    """Where the rescale of stored values stands, its slope and its intercept."""
+    if "RescaleSlope" in place or (modality in _NEEDS_RESCALE and not _has_lut(elements)):
+        # Without a rescale a CT would be off by about 1,000 HU; an MR has no absolute scale.
         (slope,) = numbers_needed(path, place, "RescaleSlope", 1)
         (intercept,) = numbers_needed(path, place, "RescaleIntercept", 1)
-    return slope, intercept, _unit(elements, place, modality)
+        return "rescale", slope, intercept
+    if "RealWorldValueSlope" in place:
+        (slope,) = numbers_needed(path, place, "RealWorldValueSlope", 1)
+        (intercept,) = numbers_needed(path, place, "RealWorldValueIntercept", 1)
+        return "real world value", slope, intercept
+    return "LUT" if _has_lut(elements) else "none", 1.0, 0.0
 
 
-def _unit(elements: Elements, place: Elements, modality: str) -> str:
+def _has_lut(elements: Elements) -> bool:
+    return "ModalityLUTSequence" in elements
+
+
+def _unit(elements: Elements, place: Elements, modality: str, rescale: Rescale) -> str:
+    if rescale == "real world value":
+        code = _first(place, "MeasurementUnitsCodeSequence")
+        unit = text_of(code, "CodeValue")
+        is_ucum = text_of(code, "CodingSchemeDesignator") == "UCUM" and _UCUM.fullmatch(unit)
+        return unit if is_ucum else "1"
     if modality == "CT":
-        stated = text_of(place, "RescaleType") or "HU"
-        return "HU" if stated == "US" else stated  # US is "unspecified", which many scanners write
+        stated = text_of(place, "RescaleType")
+        if stated in ("", "US"):  # unspecified, which many scanners write
+            return "HU"
+        return stated if stated in RESCALE_TYPES else "1"
     if modality == "PT":
-        return text_of(elements, "Units") or "1"
+        return term_of(elements, "Units", PET_UNITS) or "1"
     return "1"
 
 
@@ -232,6 +262,8 @@ def _phase(elements: Elements, place: Elements) -> dict[str, str]:
         if value:
             found[tag] = value
     direction = numbers_of(place, "DiffusionGradientOrientation", 3)
-    if direction is not None and "DiffusionBValue" in found:
-        found["DiffusionBValue"] += " along " + ", ".join(f"{one:.3f}" for one in direction)
+    weight = numbers_of(place, "DiffusionBValue", 1)
+    if direction is not None and weight is not None:
+        along = ", ".join(f"{one:.3f}" for one in direction)
+        found["DiffusionBValue"] = f"{weight[0]:g} along {along}"
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from halsted.imaging_bridge.dicom.elements import is_uid
+
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 
 VOLUMES = {
@@ -66,3 +68,24 @@ STRUCTURE_SET = _STORAGE + "481.3"
 DOSE = _STORAGE + "481.2"
 DIRECTORY = "1.2.840.10008.1.3.10"
 """Media Storage Directory (DICOMDIR)."""
+
+RESCALE_TYPES = {"HU", "OD", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}
+"""Defined terms of RescaleType (PS3.3 C.11.1.1.2) that name a unit."""
+
+PET_UNITS = set(
+    "CNTS NONE CM2 CM2ML PCNT CPS BQML MGMINML UMOLMINML MLMING MLG 1CM UMOLML PROPCNTS PROPCPS "
+    "MLMINML MLML GML STDDEV SUV".split()
+)
+"""Defined terms of Units in a PET series (PS3.3 C.8.9.1)."""
+
+MODALITIES = set(
+    "CR CT DMS DX ES GM IO IVOCT IVUS MG MR NM OCT OP OPM OPT OT PT PX RF RG SM TG US XA XC".split()
+)
+"""Terms of Modality that an image may have (PS3.3 C.7.3.1.1.1)."""
+
+
+def name_of(sop_class: str) -> str:
+    """What the standard calls an object."""
+    from pydicom.uid import UID
+
+    return UID(sop_class).name if is_uid(sop_class) else "unknown object"

@@ -11,20 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halsted.imaging_bridge.dicom.decoding import Encoding, Job, decode
-from halsted.imaging_bridge.dicom.files import (
-    DicomHeader,
+from halsted.imaging_bridge.dicom.elements import (
     Elements,
-    elements_of,
     numbers_of,
-    text_of,
+    term_of,
+    whole_number_of,
 )
+from halsted.imaging_bridge.dicom.files import DicomHeader
+from halsted.imaging_bridge.dicom.modality_lut import ModalityLut, as_stored, lut_of
 from halsted.imaging_bridge.errors import ScanError
 
 PIXEL_TAGS = tuple(
     (
         "Rows Columns NumberOfFrames SamplesPerPixel PhotometricInterpretation PlanarConfiguration "
-        "PixelRepresentation BitsAllocated BitsStored PixelPaddingValue PixelPaddingRangeLimit "
-        "ModalityLUTSequence"
+        "PixelRepresentation BitsAllocated BitsStored HighBit PixelPaddingValue "
+        "PixelPaddingRangeLimit ModalityLUTSequence"
     ).split()
 )
 """Elements that `pixels_of` needs."""
@@ -34,24 +35,6 @@ _MOST_EXPANSION = 1000
 _ALWAYS_ALLOWED_BYTES = 64 << 20
 
 Take = Callable[[int, NDArray[Any]], None]
-
-
-@dataclass(frozen=True)
-class ModalityLut:
-    """A table from stored to measured values (PS3.3 C.11.1).
-
-    Attributes:
-        first: Stored value of the first entry; smaller ones take it too, larger ones the last.
-        values: The entries.
-    """
-
-    first: int
-    values: NDArray[np.float32]
-
-    def measured(self, stored: NDArray[Any]) -> NDArray[np.float32]:
-        """The measured values of stored ones, of the same shape."""
-        index = stored.astype(np.int64) - self.first
-        return np.asarray(self.values[np.clip(index, 0, self.values.size - 1)])
 
 
 @dataclass(frozen=True)
@@ -115,7 +98,7 @@ def pixels_of(header: DicomHeader) -> Pixels:
     """
     elements, path = header.elements, header.path
     rows, columns = _count(header, "Rows"), _count(header, "Columns")
-    if not header.has_pixels:
+    if not header.pixel_keyword:
         raise ScanError(
             f"{path} has no PixelData where {rows} x {columns} voxels were expected, so it is "
             "truncated; get the file again from where it came"
@@ -130,14 +113,14 @@ def pixels_of(header: DicomHeader) -> Pixels:
         samples=_count(header, "SamplesPerPixel", 1),
         frames=_count(header, "NumberOfFrames", 1),
         bits=bits,
-        bits_stored=int((numbers_of(elements, "BitsStored", 1) or (bits,))[0]),
-        kind=_kind(elements, bits),
+        bits_stored=_bits_stored(header, bits),
+        kind=_kind(header),
         order="<" if header.syntax.is_little_endian else ">",
         start=header.pixels_at if native else None,
         encoded=None if native else _encoding(header, bits),
-        photometric=text_of(elements, "PhotometricInterpretation"),
-        padding=_padding(elements),
-        lut=_lut(header),
+        photometric=_photometric(elements),
+        padding=_padding(elements, bits),
+        lut=lut_of(header, bits),
     )
     _check_length(pixels, header)
     return pixels
@@ -145,7 +128,7 @@ def pixels_of(header: DicomHeader) -> Pixels:
 
 def _encoding(header: DicomHeader, bits: int) -> Encoding:
     elements = header.elements
-    photometric = text_of(elements, "PhotometricInterpretation")
+    photometric = _photometric(elements)
     sought = header.syntax.is_encapsulated and photometric != "PALETTE COLOR"
     return Encoding(
         syntax=str(header.syntax),
@@ -156,11 +139,11 @@ def _encoding(header: DicomHeader, bits: int) -> Encoding:
             "number_of_frames": _count(header, "NumberOfFrames", 1),
             "samples_per_pixel": _count(header, "SamplesPerPixel", 1),
             "photometric_interpretation": photometric,
-            "planar_configuration": int(elements.get("PlanarConfiguration") or 0),
-            "pixel_representation": int(elements.get("PixelRepresentation") or 0),
+            "planar_configuration": whole_number_of(elements, "PlanarConfiguration") or 0,
+            "pixel_representation": whole_number_of(elements, "PixelRepresentation") or 0,
             "bits_allocated": bits,
-            "bits_stored": int((numbers_of(elements, "BitsStored", 1) or (bits,))[0]),
-            "pixel_keyword": "PixelData",
+            "bits_stored": _bits_stored(header, bits),
+            "pixel_keyword": header.pixel_keyword,
         },
     )
 
@@ -168,57 +151,69 @@ def _encoding(header: DicomHeader, bits: int) -> Encoding:
 def _count(header: DicomHeader, tag: str, default: int | None = None) -> int:
     if default is not None and header.elements.get(tag) in (None, ""):
         return default
-    stated = numbers_of(header.elements, tag, 1)
-    if stated is None or stated[0] < 1 or stated[0] != int(stated[0]):
+    stated = whole_number_of(header.elements, tag)
+    if stated is None or not 1 <= stated < 1 << 31:
         what = "Rows x Columns" if tag in ("Rows", "Columns") else tag
         raise ScanError(
             f"{header.path} states {what} that cannot be used ({tag} must be a whole number of at "
             "least 1); get the file again from where it came"
         )
-    return int(stated[0])
+    return stated
 
 
 def _bits_allocated(header: DicomHeader) -> int:
-    stated = numbers_of(header.elements, "BitsAllocated", 1)
-    if stated is None or stated[0] not in (1, 8, 16, 32, 64):
+    stated = whole_number_of(header.elements, "BitsAllocated")
+    if stated is None or stated not in (1, 8, 16, 32, 64):
         raise ScanError(
             f"{header.path} states no BitsAllocated of 1, 8, 16, 32 or 64; export the original "
             "series"
         )
-    return int(stated[0])
+    return stated
 
 
-def _kind(elements: Elements, bits: int) -> str:
-    if "BitsStored" not in elements and bits in (32, 64):
-        return "f"  # of Float and Double Float Pixel Data only the size is stated
-    return "i" if elements.get("PixelRepresentation") == 1 else "u"
+def _bits_stored(header: DicomHeader, bits: int) -> int:
+    """Bits that hold the value, the lowest of those allocated."""
+    if header.pixel_keyword != "PixelData":
+        return bits
+    stored = whole_number_of(header.elements, "BitsStored")
+    high = whole_number_of(header.elements, "HighBit")
+    if stored is None or not 1 <= stored <= bits or high not in (None, stored - 1):
+        raise ScanError(
+            f"{header.path} states BitsStored and HighBit that do not fit BitsAllocated of {bits} "
+            "(1 to that, and one less); export the original series"
+        )
+    return stored
 
 
-def _padding(elements: Elements) -> tuple[float, float] | None:
+def _kind(header: DicomHeader) -> str:
+    if header.pixel_keyword != "PixelData":
+        return "f"
+    signed = whole_number_of(header.elements, "PixelRepresentation")
+    if signed not in (0, 1):
+        raise ScanError(
+            f"{header.path} does not state whether its values are signed (PixelRepresentation must "
+            "be 0 or 1); export the original series"
+        )
+    return "i" if signed else "u"
+
+
+_PHOTOMETRIC = (
+    "MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422",
+    "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT",
+)  # fmt: skip
+
+
+def _photometric(elements: Elements) -> str:
+    return term_of(elements, "PhotometricInterpretation", _PHOTOMETRIC) or "MONOCHROME2"
+
+
+def _padding(elements: Elements, bits: int) -> tuple[float, float] | None:
     first = numbers_of(elements, "PixelPaddingValue", 1)
     if first is None:
         return None
     last = numbers_of(elements, "PixelPaddingRangeLimit", 1) or first
-    return min(first[0], last[0]), max(first[0], last[0])
-
-
-def _lut(header: DicomHeader) -> ModalityLut | None:
-    sequence = header.elements.get("ModalityLUTSequence")
-    if not sequence:
-        return None
-    table = elements_of(sequence[0])
-    described = numbers_of(table, "LUTDescriptor", 3)
-    data = table.get("LUTData")
-    if isinstance(data, bytes):  # 16 bits a value, in the byte order of the file
-        order = "<" if header.syntax.is_little_endian else ">"
-        data = np.frombuffer(data[: len(data) // 2 * 2], f"{order}u2")
-    values = np.asarray(data if data is not None else [], dtype=np.float32).ravel()
-    if described is None or not values.size or (described[0] or 65536) != values.size:
-        raise ScanError(
-            f"{header.path} has a ModalityLUTSequence whose table is not as long as it says; "
-            "export the original series"
-        )
-    return ModalityLut(int(described[1]), values)
+    ends = [as_stored(elements, one, bits) for one in (*first, *last)]
+    return min(ends), max(ends)
 
 
 def _check_length(pixels: Pixels, header: DicomHeader) -> None:

@@ -7,8 +7,8 @@ What a caller allows to be mended is mended and recorded.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.dicom.files import DicomHeader, read_header, text_of
-from halsted.imaging_bridge.dicom.frames import FRAME_TAGS, Frame, frames_of
+from halsted.imaging_bridge.dicom.files import DicomHeader
+from halsted.imaging_bridge.dicom.frames import Frame, frames_of
 from halsted.imaging_bridge.dicom.geometry import (
     REPAIRS,
     SAME_PLACE_MM,
@@ -25,22 +25,20 @@ from halsted.imaging_bridge.dicom.geometry import (
     in_order,
     place_slices,
 )
-from halsted.imaging_bridge.dicom.kinds import VOLUMES
+from halsted.imaging_bridge.dicom.kinds import name_of
 from halsted.imaging_bridge.dicom.pixels import read_frames
 from halsted.imaging_bridge.dicom.repairs import resample_slices
 from halsted.imaging_bridge.dicom.stacks import one_stack, phases_of
-from halsted.imaging_bridge.dicom.suv import SUV_TAGS, suv_factor
+from halsted.imaging_bridge.dicom.survey import Survey, survey
+from halsted.imaging_bridge.dicom.suv import suv_factor
 from halsted.imaging_bridge.errors import GeometryError, ScanError
 from halsted.imaging_bridge.volume import Volume
 
 VOXEL_BUDGET_BYTES = 2 << 30
 """Default limit on the size of a volume in float32."""
 
-MOST_FILES = 200_000
-"""Files that a folder may hold."""
-
-_TAGS = tuple(dict.fromkeys((*FRAME_TAGS, *SUV_TAGS)))
 _AIR_HU = -1024.0
+_SAME_GRID_MM = 0.1
 _SUV_UNIT = "g/ml"  # UCUM has no SUV; by body weight its dimension is this
 
 
@@ -181,17 +179,19 @@ def find_phases(
     modality, headers = _choose(found, series)
     frames = [frame for header in headers for frame in frames_of(header, modality)]
     frames, notes = one_stack(frames, repairs)
-    _check_budget(folder, frames, budget_bytes)
+    notes = [*found.notes, *notes]
+    _check_budget(folder, (len(frames), frames[0].rows, frames[0].columns), budget_bytes)
     if "drop-duplicates" in repairs:
         frames, dropped = _without_duplicates(frames)
         notes += dropped
-    frames, converted = _in_clinical_unit(frames, headers[0])
+    frames, converted = _in_clinical_unit(frames, headers)
     notes += converted
     if frames[0].pixels.padding is not None:
-        notes.append("values marked as padding were set to air or 0")
+        notes.append("voxels that hold the PixelPaddingValue count as air (-1024 HU), or 0")
     phases = []
     for name, slices in phases_of(frames).items():
         placed = place_slices(slices, repairs)
+        _check_budget(folder, placed.shape, budget_bytes)
         phases.append(
             DicomSeries(frames[0].series, modality, placed, name, (*notes, *placed.repairs))
         )
@@ -201,22 +201,30 @@ def find_phases(
 
 def _check_same_grid(folder: Path, phases: Sequence[DicomSeries]) -> None:
     first = phases[0]
+    ends = np.array([[0, 0, 0, 1], [*(count - 1 for count in first.placement.shape), 1]])
     for one in phases[1:]:
-        same = one.placement.shape == first.placement.shape and np.allclose(
-            one.affine, first.affine, atol=0.1
-        )
-        if not same:
+        apart = (one.affine - first.affine) @ ends.T
+        if one.placement.shape != first.placement.shape or np.abs(apart).max() > _SAME_GRID_MM:
             raise GeometryError(
                 f"the phases {first.phase} and {one.phase} of the series {one.uid} in {folder} lie "
                 "on different grids, so slices of one are missing; get the missing files"
             )
 
 
-def _in_clinical_unit(frames: list[Frame], header: DicomHeader) -> tuple[list[Frame], list[str]]:
+def notes_of(phases: Sequence[DicomSeries]) -> list[str]:
+    """What was repaired or converted in any phase, each once; of one phase only with its name."""
+    shared = [note for note in phases[0].notes if all(note in one.notes for one in phases)]
+    own = [f"{one.phase}: {note}" for one in phases for note in one.notes if note not in shared]
+    return [*shared, *own]
+
+
+def _in_clinical_unit(
+    frames: list[Frame], headers: Sequence[DicomHeader]
+) -> tuple[list[Frame], list[str]]:
     """PET as SUV where it can be; everything else as it is."""
     if frames[0].modality != "PT":
         return frames, []
-    factor = suv_factor(header.elements)
+    factor = suv_factor([header.elements for header in headers])
     if isinstance(factor, str):
         return frames, [f"no SUV: {factor}"]
     converted = [
@@ -229,27 +237,29 @@ def _in_clinical_unit(frames: list[Frame], header: DicomHeader) -> tuple[list[Fr
 def _without_duplicates(frames: list[Frame]) -> tuple[list[Frame], list[str]]:
     """The frames less those that repeat the values of another at the same place and phase."""
     ordered, positions = in_order(frames)
-    kept: list[Frame] = []
+    kept: list[tuple[Frame, NDArray[np.float64]]] = []
     for one, position in zip(ordered, positions, strict=True):
-        twins = [
-            other
-            for other in kept[-len(ordered) :]
-            if np.linalg.norm(np.subtract(other.position, position)) < SAME_PLACE_MM
-            and other.phase == one.phase
-        ]
-        if not any(_equal(one, other) for other in twins):
-            kept.append(one)
+        is_copy = False
+        for other, place in reversed(kept):
+            if np.linalg.norm(place - position) >= SAME_PLACE_MM:
+                break
+            is_copy = is_copy or (other.phase == one.phase and _equal(one, other))
+        if not is_copy:
+            kept.append((one, position))
     dropped = len(frames) - len(kept)
-    return kept, [f"drop-duplicates: {dropped} copies were left out"] if dropped else []
+    notes = [f"drop-duplicates: {dropped} copies were left out"] if dropped else []
+    return [one for one, _ in kept], notes
 
 
 def _equal(one: Frame, other: Frame) -> bool:
-    stored: dict[int, NDArray[Any]] = {}
+    """Whether two frames of one size mean the same values."""
+    measured = np.empty((2, one.rows, one.columns), dtype=np.float32)
+    pair = (one, other)
     read_frames(
-        [(one.pixels, one.number), (other.pixels, other.number)],
-        lambda place, values: stored.update({place: values}),
+        [(frame.pixels, frame.number) for frame in pair],
+        lambda place, stored: _measure(pair[place], stored, 0.0, measured[place]),
     )
-    return np.array_equal(stored[0], stored[1])
+    return np.array_equal(measured[0], measured[1])
 
 
 def _choose(surveyed: Survey, wanted: str | None) -> tuple[str, list[DicomHeader]]:
@@ -280,91 +290,14 @@ def _all_localizers(headers: Iterable[DicomHeader]) -> bool:
     return all("LOCALIZER" in str(one.elements.get("ImageType", "")).upper() for one in headers)
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What a folder, or one file, holds in DICOM, by its headers.
-
-    Attributes:
-        folder: The folder or file.
-        series: Headers of the files that make volumes, by SeriesInstanceUID and modality.
-        others: Files of other DICOM objects, by SOP class.
-    """
-
-    folder: Path
-    series: Mapping[tuple[str, str], list[DicomHeader]]
-    others: Mapping[str, list[Path]]
-
-
-def survey(folder: Path | str) -> Survey:
-    """Read the headers of all DICOM files in a folder and its subfolders, or of one file.
-
-    Raises:
-        ScanError: the folder cannot be listed, or a file that starts like DICOM cannot be parsed.
-    """
-    found: dict[tuple[str, str], list[DicomHeader]] = {}
-    others: dict[str, list[Path]] = {}
-    for path in files_in(Path(folder)):
-        header = read_header(path, _TAGS)
-        if header is None:
-            continue
-        if header.sop_class not in VOLUMES:
-            others.setdefault(header.sop_class, []).append(path)
-            continue
-        modality = VOLUMES[header.sop_class]
-        if modality == "OT":
-            modality = text_of(header.elements, "Modality") or modality
-        uid = text_of(header.elements, "SeriesInstanceUID")
-        found.setdefault((uid, modality), []).append(header)
-    return Survey(Path(folder), found, others)
-
-
-def files_in(folder: Path) -> list[Path]:
-    """All files of a folder and its subfolders, sorted; of a file, itself.
-
-    Links to folders are not followed, and hidden folders are passed over.
-
-    Raises:
-        ScanError: the folder cannot be listed, or holds more than `MOST_FILES` files.
-    """
-    if folder.is_file():
-        return [folder]
-    if not folder.is_dir():
-        raise ScanError(
-            f"cannot list the folder {folder} (there is none); pass a folder of DICOM files that "
-            "you may read"
-        )
-    found: list[Path] = []
-    for path in _walked(folder):
-        found.append(path)
-        if len(found) > MOST_FILES:
-            raise ScanError(
-                f"{folder} holds more than {MOST_FILES} files; pass the folder of one study"
-            )
-    return sorted(found)
-
-
-def _walked(folder: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise ScanError(
-            f"cannot list the folder {error.filename} ({error.strerror}); pass a folder of DICOM "
-            "files that you may read"
-        ) from error
-
-    for root, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [one for one in folders if not one.startswith(".")]  # unfinished pulls, say
-        yield from (path for name in names if (path := Path(root, name)).is_file())
-
-
 def _nothing_readable(folder: Path, others: Mapping[str, list[Path]]) -> str:
-    from pydicom.uid import UID
-
     if not others:
         return (
             f"{folder} holds no DICOM file; pass the folder in which the files of a series lie, or "
             "an image file"
         )
     listing = ", ".join(
-        f"{len(paths)} x {UID(kind).name}" for kind, paths in sorted(others.items())
+        f"{len(paths)} x {name_of(kind)}" for kind, paths in sorted(others.items())
     )
     return (
         f"{folder} holds no series of slices, only {listing}, which is not supported as a volume; "
@@ -372,12 +305,11 @@ def _nothing_readable(folder: Path, others: Mapping[str, list[Path]]) -> str:
     )
 
 
-def _check_budget(folder: Path, frames: Sequence[Frame], budget_bytes: int) -> None:
-    first = frames[0]
-    needed = first.rows * first.columns * len(frames) * 4
+def _check_budget(folder: Path, shape: tuple[int, int, int], budget_bytes: int) -> None:
+    needed = math.prod(shape) * 4
     if needed > budget_bytes:
         raise ScanError(
-            f"the series in {folder} has {len(frames)} slices of {first.rows} x {first.columns}, "
-            f"which take {needed / 2**30:.1f} GiB as float32, over the budget of "
-            f"{budget_bytes / 2**30:.1f} GiB; crop or resample it, or raise budget_bytes"
+            f"the series in {folder} has {shape[0]} slices of {shape[1]} x {shape[2]}, which take "
+            f"{needed / 2**30:.1f} GiB as float32, over the budget of {budget_bytes / 2**30:.1f} "
+            "GiB; crop or resample it, or raise budget_bytes"
         )

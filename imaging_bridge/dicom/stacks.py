@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
 
 from halsted.imaging_bridge.dicom.frames import PHASE_TAGS, Frame
 from halsted.imaging_bridge.dicom.geometry import (
-    HEADER_TOLERANCE,
     SAME_PLACE_MM,
     in_order,
     shown,
 )
 from halsted.imaging_bridge.errors import GeometryError
 
+_DIRECTION = "ImageOrientationPatient"
 _SHARED: tuple[tuple[str, Callable[[Frame], Any]], ...] = (
     ("Rows x Columns", lambda one: (one.rows, one.columns)),
-    ("ImageOrientationPatient", lambda one: one.orientation),
+    (_DIRECTION, lambda one: one.orientation),
     ("PixelSpacing", lambda one: one.spacing),
-    ("RescaleType", lambda one: one.unit),
+    ("rescale", lambda one: one.rescale),
+    ("unit", lambda one: one.unit),
     ("FrameOfReferenceUID", lambda one: one.frame_of_reference),
 )
+
+
+_MOST_STACKS = 50
+# Of a diffusion weight with its direction, only what `frames` itself put together.
+_NUMBER = re.compile(r"-?\d{1,12}(\.\d{1,9})?( along (-?\d\.\d{3}, ){2}-?\d\.\d{3})?")
 
 
 def one_stack(
@@ -59,10 +66,12 @@ def _alike(frames: Sequence[Frame]) -> list[list[Frame]]:
     groups: list[list[Frame]] = []
     for one in frames:
         group = next((group for group in groups if _difference(group[0], one) is None), None)
-        if group is None:
-            groups.append([one])
-        else:
+        if group is not None:
             group.append(one)
+            continue
+        groups.append([one])
+        if len(groups) > _MOST_STACKS:  # this is no series; do not compare everything with all
+            break
     return sorted(groups, key=len, reverse=True)
 
 
@@ -70,11 +79,9 @@ def _difference(one: Frame, other: Frame) -> tuple[str, Any, Any] | None:
     """The first field in which two frames differ, and both values."""
     for field, value_of in _SHARED:
         a, b = value_of(one), value_of(other)
-        same = a == b or (
-            not isinstance(a, str)
-            and max(abs(x - y) for x, y in zip(a, b, strict=True)) <= HEADER_TOLERANCE
-        )
-        if not same:
+        # Directions and distances are often written with four digits.
+        relative, absolute = (0.0, 1e-3) if field == _DIRECTION else (1e-3, 0.0)
+        if a != b and (isinstance(a, str) or not np.allclose(a, b, relative, absolute)):
             return field, a, b
     return None
 
@@ -92,39 +99,39 @@ def _differs(stacks: Sequence[Sequence[Frame]]) -> GeometryError:
 def phases_of(frames: Sequence[Frame]) -> dict[str, list[Frame]]:
     """The frames by phase: time, heart phase, diffusion weight or echo, in rising order.
 
-    A series is split where positions are taken more than once and one header element, or a pair of
-    them, tells the frames at each position apart. Else there is one phase, without a name.
+    A series is split where positions are taken more than once and up to three header elements
+    tell the frames at each position apart. Else there is one phase, without a name.
     """
     if not _doubled(frames):
         return {"": list(frames)}
     tags = [tag for tag in PHASE_TAGS if len({one.phase.get(tag) for one in frames}) > 1]
-    for keys in _candidates(tags):
+    for keys in chain.from_iterable(combinations(tags, count) for count in (1, 2, 3)):
         parts: dict[tuple[str, ...], list[Frame]] = {}
         for one in frames:
             parts.setdefault(tuple(one.phase.get(key, "") for key in keys), []).append(one)
         if not any(_doubled(part) for part in parts.values()):
             return {
-                " ".join(f"{key}={value}" for key, value in zip(keys, values, strict=True)): parts[
-                    values
-                ]
-                for values in sorted(parts, key=_by_number)
+                _name(keys, values, parts): parts[values] for values in sorted(parts, key=_order)
             }
     return {"": list(frames)}
 
 
-def _candidates(tags: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    yield from ((tag,) for tag in tags)
-    yield from combinations(tags, 2)
+def _name(keys: Sequence[str], values: tuple[str, ...], parts: Iterable[tuple[str, ...]]) -> str:
+    """What tells a phase apart: numbers as they are, anything else by its rank."""
+    told = []
+    for place, (key, value) in enumerate(zip(keys, values, strict=True)):
+        if key != "AcquisitionTime" and _NUMBER.fullmatch(value):
+            told.append(f"{key}={value}")
+        else:  # a clock, or words that may say anything
+            ranks = sorted({one[place] for one in parts}, key=lambda one: _order((one,)))
+            told.append(f"{key} #{ranks.index(value) + 1}")
+    return " ".join(told)
 
 
-def _by_number(values: tuple[str, ...]) -> list[tuple[float, str]]:
-    keyed = []
-    for value in values:
-        try:
-            keyed.append((float(value.split(" ")[0]), value))
-        except ValueError:
-            keyed.append((0.0, value))
-    return keyed
+def _order(values: tuple[str, ...]) -> list[tuple[float, str]]:
+    return [
+        (float(value.split(" ")[0]) if _NUMBER.fullmatch(value) else 0.0, value) for value in values
+    ]
 
 
 def _doubled(frames: Sequence[Frame]) -> bool:

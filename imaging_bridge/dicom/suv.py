@@ -7,13 +7,17 @@ the injected dose, decayed to the time that the voxels refer to, per gram of bod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-from halsted.imaging_bridge.dicom.files import Elements, numbers_of, text_of
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
+from halsted.imaging_bridge.dicom.elements import (
+    Elements,
+    items_of,
+    numbers_of,
+    term_of,
+    text_of,
+)
+from halsted.imaging_bridge.dicom.kinds import PET_UNITS
 
 SUV_TAGS = tuple(
     (
@@ -26,30 +30,40 @@ SUV_TAGS = tuple(
 _LONGEST = timedelta(days=3)
 
 
-def suv_factor(elements: Elements) -> float | str:
-    """Factor from Bq/ml to SUV by body weight (g/ml), or why there is none, in words."""
-    if text_of(elements, "Units") != "BQML":
-        return f"its values are in {text_of(elements, 'Units') or 'an unknown unit'}"
+def suv_factor(headers: Sequence[Elements]) -> float | str:
+    """Factor of a series from Bq/ml to SUV by body weight (g/ml), or in words why there is none."""
+    acquired = [_moment(one, "AcquisitionDate", "AcquisitionTime") for one in headers]
+    first = min((one for one in acquired if one is not None), default=None)
+    factors = {_factor(one, first) for one in headers}
+    if len(factors) > 1:
+        return "the headers of its slices differ in dose, time, weight or correction"
+    return factors.pop()
+
+
+def _factor(elements: Elements, acquired: datetime | None) -> float | str:
+    units = term_of(elements, "Units", PET_UNITS)
+    if units != "BQML":
+        return f"its values are in {units or 'an unknown unit'}"
     corrected = str(elements.get("CorrectedImage", ""))
     if "ATTN" not in corrected or "DECY" not in corrected:
         return "it is not corrected for attenuation and decay"
     weight = numbers_of(elements, "PatientWeight", 1)
     if weight is None or weight[0] <= 0:
         return "it does not state the patient's weight"
-    injected = elements.get("RadiopharmaceuticalInformationSequence")
-    if not injected:
-        return "it does not describe the injection"
-    dose = numbers_of(injected[0], "RadionuclideTotalDose", 1)
-    half_life = numbers_of(injected[0], "RadionuclideHalfLife", 1)
+    injected = next(iter(items_of(elements, "RadiopharmaceuticalInformationSequence")), {})
+    dose = numbers_of(injected, "RadionuclideTotalDose", 1)
+    half_life = numbers_of(injected, "RadionuclideHalfLife", 1)
     if dose is None or half_life is None or min(dose[0], half_life[0]) <= 0:
         return "it does not state the injected dose and the half-life"
-    elapsed = _seconds_of_decay(elements, injected[0])
+    elapsed = _seconds_of_decay(elements, injected, acquired)
     if isinstance(elapsed, str):
         return elapsed
     return float(weight[0] * 1000.0 / (dose[0] * 2.0 ** (-elapsed / half_life[0])))
 
 
-def _seconds_of_decay(elements: Elements, injected: Elements | Dataset) -> float | str:
+def _seconds_of_decay(
+    elements: Elements, injected: Elements, acquired: datetime | None
+) -> float | str:
     """Seconds from the injection to the time that the voxels are corrected to."""
     correction = text_of(elements, "DecayCorrection")
     if correction == "ADMIN":
@@ -57,7 +71,6 @@ def _seconds_of_decay(elements: Elements, injected: Elements | Dataset) -> float
     if correction != "START":
         return "its DecayCorrection is neither START nor ADMIN"
     scan = _moment(elements, "SeriesDate", "SeriesTime")
-    acquired = _moment(elements, "AcquisitionDate", "AcquisitionTime")
     if scan is None:
         return "it does not state when the series began"
     if acquired is not None and acquired < scan:
@@ -68,7 +81,7 @@ def _seconds_of_decay(elements: Elements, injected: Elements | Dataset) -> float
     return (scan - start).total_seconds()
 
 
-def _injection(injected: Elements | Dataset, scan: datetime) -> datetime | None:
+def _injection(injected: Elements, scan: datetime) -> datetime | None:
     stated = text_of(injected, "RadiopharmaceuticalStartDateTime")
     if stated:
         return _parsed(stated[:8], stated[8:])

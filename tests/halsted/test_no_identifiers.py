@@ -23,6 +23,8 @@ from PIL.PngImagePlugin import PngInfo
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 
+from halsted.imaging_bridge import HalstedError, read_patient
+
 SECRET = "QZXPLANTED"
 BORN = "19010203"
 SHAPE = (6, 24, 28)
@@ -266,3 +268,47 @@ def test_errors(tmp_path, dicom, spoil):
     assert b"QZX" not in done.stderr
     assert done.stderr.count(b"error:") == 1
     assert b"Traceback" not in done.stderr
+
+
+# Elements that are read, each holding a name where a term, a number or a UID belongs.
+_READ = {
+    "RescaleType": "LO",
+    "ImageType": "LO",
+    "AcquisitionTime": "LO",
+    "TriggerTime": "LO",
+    "EchoTime": "LO",
+    "SeriesInstanceUID": "LO",
+    "FrameOfReferenceUID": "LO",
+    "SOPInstanceUID": "LO",
+    "SOPClassUID": "LO",
+    "PhotometricInterpretation": "LO",
+    "PixelRepresentation": "LO",
+    "BitsStored": "LO",
+    "Rows": "LO",
+    "NumberOfFrames": "LO",
+    "PixelPaddingValue": "LO",
+    "PerFrameFunctionalGroupsSequence": "LO",
+    "ModalityLUTSequence": "LO",
+    "Modality": "LO",
+}
+
+
+@pytest.mark.parametrize("tag", _READ)
+@pytest.mark.parametrize("which", ["one slice", "all slices"])
+def test_names_where_other_things_belong(dicom, tag, which):
+    """No error, image name, unit or fact tells what stood there; nothing but a HalstedError."""
+    for path in sorted(dicom.glob("[0-9].dcm"))[: 1 if which == "one slice" else None]:
+        dataset = pydicom.dcmread(path)
+        if tag in dataset:
+            del dataset[tag]
+        dataset.add_new(pydicom.tag.Tag(tag), _READ[tag], SECRET)
+        dataset.save_as(path)
+    try:
+        patient = read_patient(dicom)
+    except HalstedError as error:
+        assert not _found(str(error).encode())
+    else:
+        labels = list(patient.labels.names) if patient.labels else []
+        told = [*patient.images, *patient.facts.values(), *labels]
+        told += [text for one in patient.images.values() for text in (one.unit, one.modality)]
+        assert not _found(" ".join(told).encode())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 import warnings
 from pathlib import Path
 
@@ -283,11 +284,15 @@ def test_diffusion_directions(tmp_path, write_series):
     values = [(0.0, [0, 0, 0]), (1000.0, [1, 0, 0]), (1000.0, [0, 1, 0])]
     _phases(tmp_path, write_series, values, mark)
     phases = find_phases(tmp_path)
-    assert [one.phase.split(" along ")[0] for one in phases] == [
-        "DiffusionBValue=0.0",
-        "DiffusionBValue=1000.0",
-        "DiffusionBValue=1000.0",
+    assert [one.phase for one in phases] == [
+        "DiffusionBValue=0 along 0.000, 0.000, 0.000",
+        "DiffusionBValue=1000 along 0.000, 1.000, 0.000",
+        "DiffusionBValue=1000 along 1.000, 0.000, 0.000",
     ]
+    base, along_y, along_x = (one.read().voxels for one in phases)
+    assert np.ptp(along_x - base) == np.ptp(along_y - base) == 0
+    assert (along_x - base).max() == 1000  # as written: the second, then the third
+    assert (along_y - base).max() == 2000
 
 
 def test_echoes_by_kind_of_image(tmp_path, write_series):
@@ -515,3 +520,174 @@ def _check_same_as(ours, image):
         value = image[[int(n) for n in nearest]]
         value = max(value, -1024.0)  # below is padding, which only we set to air
         assert value == pytest.approx(ours.voxels[tuple(one)], abs=1e-3)
+
+
+# Headers that contradict themselves or each other.
+
+
+def test_rescale_in_some_slices_only(tmp_path, write_series):
+    def edit(dataset, number):
+        if number >= 4:
+            del dataset.RescaleSlope, dataset.RescaleIntercept
+
+    write_series(tmp_path, modality="MR", slope=lambda n: 2.0, intercept=0, edit=edit)
+    with pytest.raises(GeometryError, match=r"has rescale none, but other slices .* rescale"):
+        read_dicom_series(tmp_path)
+
+
+def test_copies_are_compared_by_what_their_values_mean(tmp_path, write_series):
+    written = write_series(tmp_path)
+    dataset = pydicom.dcmread(written.files()[3])
+    dataset.RescaleIntercept = -24
+    dataset.save_as(tmp_path / "a_copy.dcm")
+    with pytest.raises(GeometryError, match="same position"):
+        read_dicom_series(tmp_path, repairs=["drop-duplicates"])
+
+
+def test_repairs_of_every_phase_are_told(tmp_path, write_series):
+    _phases(
+        tmp_path, write_series, [1, 2], lambda d, v: setattr(d, "TemporalPositionIdentifier", v)
+    )
+    sorted((tmp_path / "1").glob("*.dcm"))[2].unlink()
+    patient = read_patient(tmp_path, repairs=["interpolate-slices"])
+    assert "TemporalPositionIdentifier=2: interpolate-slices: 3 slices" in patient.facts["notes"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "words"),
+    [
+        ("PixelRepresentation", None, "PixelRepresentation must be 0 or 1"),
+        ("PixelRepresentation", [1, 1], "PixelRepresentation must be 0 or 1"),
+        ("BitsStored", 0, "BitsStored"),
+        ("BitsStored", 99, "BitsStored"),
+        ("BitsStored", None, "BitsStored"),
+        ("HighBit", 13, "HighBit"),
+    ],
+)
+def test_sign_and_bits_are_never_guessed(tmp_path, write_series, tag, value, words):
+    def edit(dataset, number):
+        if number == 2:
+            setattr(dataset, tag, value)
+
+    write_series(tmp_path, edit=edit)
+    with pytest.raises(ScanError, match=words):
+        read_dicom_series(tmp_path)
+
+
+def test_float_pixels(tmp_path, write_series):
+    def edit(dataset, number):
+        values = np.frombuffer(dataset.PixelData, "<i2").astype("<f4") + 0.25
+        del dataset.PixelData, dataset.PixelRepresentation, dataset.HighBit
+        dataset.BitsAllocated = 32
+        dataset.FloatPixelData = values.tobytes()
+
+    written = write_series(tmp_path, edit=edit)
+    volume = read_dicom_series(tmp_path)
+    assert volume.voxels[0, 0, 0] % 1 == 0.25
+    whole = type(volume)(volume.voxels - 0.25, volume.affine, "CT", "HU")
+    assert written.largest_error(whole) == 0.0
+
+
+def test_padding_written_as_unsigned_in_a_signed_image(tmp_path, write_series):
+    def pad(dataset, number):
+        dataset.add_new(pydicom.tag.Tag("PixelPaddingValue"), "US", 63536)  # -2000
+        stored = np.frombuffer(dataset.PixelData, "<i2").copy().reshape(10, 12)
+        stored[0] = -2000
+        dataset.PixelData = stored.tobytes()
+
+    write_series(tmp_path, edit=pad)
+    assert (read_dicom_series(tmp_path).voxels[:, 0] == -1024.0).all()
+
+
+def test_lut_whose_first_value_is_written_as_unsigned(tmp_path, write_series):
+    def lut(dataset, number):
+        table = pydicom.Dataset()
+        table.add_new(pydicom.tag.Tag("LUTDescriptor"), "US", [4, 65534, 16])  # from -2 on
+        table.LUTData = np.array([100, 200, 400, 800], "<u2").tobytes()
+        dataset.ModalityLUTSequence = [table]
+        del dataset.RescaleSlope, dataset.RescaleIntercept
+        dataset.PixelData = np.tile([-9, -2, -1, 0, 1, 9], 20).astype("<i2").tobytes()
+
+    write_series(tmp_path, edit=lut)
+    first = read_dicom_series(tmp_path).voxels[0].ravel()[:6]
+    assert first.tolist() == [100, 100, 200, 400, 800, 800]
+
+
+def test_empty_files_are_told(tmp_path, write_series):
+    written = write_series(tmp_path)
+    written.files()[-1].write_bytes(b"")
+    series = find_series(tmp_path)
+    assert series.read().shape == (7, 10, 12)
+    assert "1 empty or unreadable file(s) were passed over" in series.notes
+
+
+def test_a_slice_far_away_is_refused_before_memory_is_taken(tmp_path, write_series):
+    write_series(tmp_path, edit=lambda d, n: _moved(d, (9e4 * (n == 3), 9e4 * (n == 3), 0)))
+    with pytest.raises(ScanError, match="over the budget"):
+        read_dicom_series(tmp_path, repairs=["correct-tilt"])
+
+
+def test_a_position_beyond_any_room(tmp_path, write_series):
+    write_series(tmp_path, edit=lambda d, n: setattr(d, "ImagePositionPatient", [1e300, 0, n]))
+    with pytest.raises(ScanError, match="100 m away") as error:
+        read_dicom_series(tmp_path)
+    assert len(str(error.value)) < 300
+
+
+def test_many_kinds_of_image_in_one_series_are_refused_soon(tmp_path, write_series, to_enhanced):
+    written = write_series(tmp_path / "classic", shape=(400, 2, 2))
+    path = to_enhanced(written.folder, tmp_path / "all.dcm")
+    dataset = pydicom.dcmread(path)
+    for number, item in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        measures = pydicom.Dataset()
+        measures.PixelSpacing = [1 + number, 1 + number]
+        item.PixelMeasuresSequence = [measures]
+    dataset.save_as(path)
+    began = time.process_time()
+    with pytest.raises(GeometryError, match="PixelSpacing"):
+        read_dicom_series(path)
+    assert time.process_time() - began < 5.0
+
+
+def test_time_by_echo_by_kind(tmp_path, write_series):
+    def mark(dataset, value):
+        dataset.TemporalPositionIdentifier, dataset.EchoTime, kind = value
+        dataset.ImageType = ["DERIVED", "PRIMARY", kind]
+
+    values = [(time, echo, kind) for time in (1, 2) for echo in (4.6, 9.2) for kind in "MP"]
+    _phases(tmp_path, write_series, values, mark)
+    assert len(find_phases(tmp_path)) == 8
+
+
+def test_enhanced_diffusion_directions(tmp_path, write_series, to_enhanced):
+    """Two directions at one b-value: their volumes are not exchanged."""
+    frames = []
+    for number in range(2):
+
+        def edit(dataset, _, number=number):
+            stored = np.frombuffer(dataset.PixelData, "<i2") + 1000 * number
+            dataset.PixelData = stored.astype("<i2").tobytes()
+
+        folder = tmp_path / str(number)
+        write_series(folder, modality="MR", intercept=0, shape=(4, 10, 12), edit=edit)
+        frames.append(pydicom.dcmread(to_enhanced(folder, tmp_path / f"{number}.dcm")))
+    whole = frames[0]
+    for number, part in enumerate(frames):
+        for item in part.PerFrameFunctionalGroupsSequence:
+            diffusion, gradient = pydicom.Dataset(), pydicom.Dataset()
+            gradient.DiffusionGradientOrientation = [1.0 - number, float(number), 0.0]
+            diffusion.DiffusionBValue = 1000.0
+            diffusion.DiffusionGradientDirectionSequence = [gradient]
+            item.MRDiffusionSequence = [diffusion]
+    whole.PerFrameFunctionalGroupsSequence.extend(frames[1].PerFrameFunctionalGroupsSequence)
+    whole.PixelData += frames[1].PixelData
+    whole.NumberOfFrames = 8
+    (tmp_path / "both").mkdir()
+    whole.save_as(tmp_path / "both" / "all.dcm")
+    phases = find_phases(tmp_path / "both")
+    assert [one.phase for one in phases] == [
+        "DiffusionBValue=1000 along 0.000, 1.000, 0.000",
+        "DiffusionBValue=1000 along 1.000, 0.000, 0.000",
+    ]
+    second, first = (one.read().voxels for one in phases)
+    np.testing.assert_array_equal(second - first, np.full((4, 10, 12), 1000.0))
