@@ -222,13 +222,22 @@ def _import(name: str) -> None:
         import nibabel  # noqa: F401
 
 
-def measure_apart(name: str, folder: Path, repeats: int) -> dict[str, Any]:
-    """`measure` in a process of its own; a reader that fails is told so."""
+def measure_apart(name: str, folder: Path, repeats: int, processes: int) -> dict[str, Any]:
+    """`measure` in some processes of their own, the median; a reader that fails is told so."""
     command = [sys.executable, __file__, "--only", name, str(folder), "--repeats", str(repeats)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        return {"failed": done.stderr.strip().splitlines()[-1][:200]}
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    rows = []
+    for _ in range(processes):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return {"failed": (done.stderr.strip().splitlines() or ["no reason"])[-1][:200]}
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+    return dict(_median(rows))
+
+
+def _median(rows: list[Any]) -> Any:
+    if isinstance(rows[0], dict):
+        return {key: _median([row[key] for row in rows]) for key in rows[0]}
+    return statistics.median(rows)
 
 
 # -- The series -------------------------------------------------------------------------------
@@ -280,7 +289,8 @@ def ratios(readers: dict[str, dict[str, Any]], encoding: str, kind: str) -> dict
 def main() -> None:
     """Measure all readers on all encodings."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3, help="reads after the first")
+    parser.add_argument("--processes", type=int, default=3, help="of each reader")
     parser.add_argument("--out", type=Path, default=RESULTS / "read.json")
     parser.add_argument("--only", nargs=2, metavar=("READER", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -291,7 +301,12 @@ def main() -> None:
     data = data_folder()
     if data is None:
         sys.exit("HALSTED_DATA is not set to the folder of real scans")
-    results: dict[str, Any] = {**platform_facts(), "slices": SLICES, "repeats": arguments.repeats}
+    results: dict[str, Any] = {
+        **platform_facts(),
+        "slices": SLICES,
+        "repeats": arguments.repeats,
+        "processes": arguments.processes,
+    }
     with tempfile.TemporaryDirectory() as place:
         say("writing the series")
         make_series(data / SCAN, Path(place))
@@ -299,7 +314,9 @@ def main() -> None:
             rows = {}
             for name in READERS:
                 say(f"{encoding}: {name}")
-                rows[name] = measure_apart(name, Path(place) / encoding, arguments.repeats)
+                rows[name] = measure_apart(
+                    name, Path(place) / encoding, arguments.repeats, arguments.processes
+                )
             sums = {row["sum"] for row in rows.values() if "sum" in row}
             results[encoding] = {
                 "readers": rows,
