@@ -18,8 +18,8 @@ from halsted.imaging_bridge.dicom.kinds import (
     name_of,
 )
 from halsted.imaging_bridge.dicom.pictures import read_picture
-from halsted.imaging_bridge.dicom.rtdose import read_rtdose
-from halsted.imaging_bridge.dicom.rtstruct import read_rtstruct
+from halsted.imaging_bridge.dicom.rtdose import dose_notes, read_rtdose
+from halsted.imaging_bridge.dicom.rtstruct import read_rtstruct_noted
 from halsted.imaging_bridge.dicom.seg import read_seg
 from halsted.imaging_bridge.dicom.series import find_phases, find_series, notes_of
 from halsted.imaging_bridge.dicom.survey import Survey, survey
@@ -149,8 +149,11 @@ def read_patient(
         path = _only_labels(scan, read) if labels is None else Path(labels)
         if labels == NO_LABELS:
             path = None
-        label_map = None if path is None else _read_labels(path, label_names, scan, read)
-    facts = {"notes": "\n".join(read.notes)} if read.notes else {}
+        label_map, notes = None, list(read.notes)
+        if path is not None:
+            label_map, of_labels = _read_labels(path, label_names, scan, read)
+            notes += of_labels
+    facts = {"notes": "\n".join(notes)} if notes else {}
     return Patient(read.images, label_map, "scan", facts, read.recording)
 
 
@@ -193,7 +196,7 @@ def _read_dicom(found: Survey, options: ReadOptions) -> _Read:
         if len(pictures) == 1:
             return _Read(read_picture(pictures[0], options.phase))
         if not pictures and len(doses) == 1:
-            return _Read({"rtdose": read_rtdose(doses[0])})
+            return _Read({"rtdose": read_rtdose(doses[0])}, notes=dose_notes(doses[0]))
         if pictures:
             raise ScanError(
                 f"{found.folder} holds {len(pictures)} pictures where one was expected; pass the "
@@ -208,16 +211,13 @@ def _read_dicom(found: Survey, options: ReadOptions) -> _Read:
     labelled = phases.pop(beside.first_phase)  # labels lie on the first image's grid
     phases.insert(0, labelled)
     images = {f"{one.modality.lower()} {one.phase}".strip(): one.read() for one in phases}
+    notes = [*notes_of(phases), *beside.notes]
     for number, path in enumerate(beside.doses):
         name = "rtdose" if number == 0 else f"rtdose {number + 1}"
         images[name] = read_rtdose(path, phases[0].frame_of_reference or None)
-    return _Read(
-        images,
-        phases[0].frame_of_reference or None,
-        (*notes_of(phases), *beside.notes),
-        None,
-        beside.labels,
-    )
+        notes += [f"{name}: {note}" for note in dose_notes(path)]
+    frame = phases[0].frame_of_reference or None
+    return _Read(images, frame, tuple(notes), None, beside.labels)
 
 
 def _refuse_labels(found: Survey) -> None:
@@ -240,7 +240,10 @@ def _only_labels(scan: Path, read: _Read) -> Path | None:
     return read.labels[0] if read.labels else None
 
 
-def _read_labels(path: Path, names: LabelNames | None, scan: Path, read: _Read) -> LabelMap:
+def _read_labels(
+    path: Path, names: LabelNames | None, scan: Path, read: _Read
+) -> tuple[LabelMap, Sequence[str]]:
+    """The labels on the grid of the first image, and what is to be known of them."""
     if not path.exists():
         raise ScanError(f"there is no file or folder {path}; check the path")
     if not read.images:
@@ -248,26 +251,30 @@ def _read_labels(path: Path, names: LabelNames | None, scan: Path, read: _Read) 
             f"{scan} is a recording, which has no voxels to label; leave the labels out"
         )
     image = next(iter(read.images.values()))
-    found = _labels_on(path, names, image, read)
+    found, notes = _labels_on(path, names, image, read)
     if not found.same_geometry(image):
         raise GeometryError(
             f"the labels {path} lie on another grid ({_grid(found)}) than the scan {scan} "
             f"({_grid(image)}); resample them onto the scan with nearest-neighbour interpolation"
         )
-    return found
+    return found, notes
 
 
-def _labels_on(path: Path, names: LabelNames | None, image: Volume, read: _Read) -> LabelMap:
+def _labels_on(
+    path: Path, names: LabelNames | None, image: Volume, read: _Read
+) -> tuple[LabelMap, Sequence[str]]:
     if image_suffix(path) is not None:
-        return read_labels(path, names)
+        return read_labels(path, names), ()
     if path.suffix.lower() in PHOTOGRAPH_SUFFIXES:
-        return read_mask(path, reference=read.images)
+        return read_mask(path, reference=read.images), ()
     header = read_header(path, ()) if path.is_file() else None
     if header is not None and header.sop_class == STRUCTURE_SET:
-        return read_rtstruct(path, image, read.frame_of_reference)
+        return read_rtstruct_noted(path, image, read.frame_of_reference)
     if header is not None and header.sop_class in SEGMENTATIONS:
-        return read_seg(path, image, read.frame_of_reference)
-    what = f"a single DICOM file ({name_of(header.sop_class)})" if header else "of no kind read here"
+        return read_seg(path, image, read.frame_of_reference), ()
+    what = (
+        f"a single DICOM file ({name_of(header.sop_class)})" if header else "of no kind read here"
+    )
     raise ScanError(
         f"{path} is {what}; pass an RTSTRUCT or a DICOM SEG, or a file that ends with "
         f"{', '.join((*IMAGE_SUFFIXES, *PHOTOGRAPH_SUFFIXES))}"

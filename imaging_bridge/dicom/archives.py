@@ -136,9 +136,9 @@ def _check_listed(path: Path, present: Collection[str]) -> None:
     header = read_header(path, ("DirectoryRecordSequence",))
     known = set(map(_plain, present))
     for record in items_of(header.elements, "DirectoryRecordSequence") if header else ():
-        parts = record.get("ReferencedFileID")
-        several = isinstance(parts, Sequence) and not isinstance(parts, str)
-        listed = "/".join(map(str, parts)) if several else str(parts or "")  # type: ignore[arg-type]
+        parts = record.get("ReferencedFileID") or ""
+        several = parts if isinstance(parts, Sequence) and not isinstance(parts, str) else [parts]
+        listed = "/".join(map(str, several))
         if listed and _plain(listed) not in known:
             raise ScanError(f"{path} lists a file that is not in its folder; copy the whole disc")
 

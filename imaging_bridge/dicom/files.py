@@ -12,15 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from halsted.imaging_bridge.dicom.elements import Elements as Elements
-from halsted.imaging_bridge.dicom.elements import elements_of as elements_of
-from halsted.imaging_bridge.dicom.elements import is_uid as is_uid
-from halsted.imaging_bridge.dicom.elements import items_of as items_of
-from halsted.imaging_bridge.dicom.elements import numbers_needed as numbers_needed
-from halsted.imaging_bridge.dicom.elements import numbers_of as numbers_of
-from halsted.imaging_bridge.dicom.elements import text_of as text_of
-from halsted.imaging_bridge.dicom.elements import uid_of as uid_of
-from halsted.imaging_bridge.dicom.elements import whole_number_of as whole_number_of
+from halsted.imaging_bridge.dicom.elements import Elements, elements_of, uid_of
 from halsted.imaging_bridge.errors import ScanError
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.dicom.files import (
-    DicomHeader,
+from halsted.imaging_bridge.dicom.elements import (
     Elements,
-    elements_of,
+    items_of,
+    numbers_needed,
     numbers_of,
-    read_header,
     text_of,
 )
+from halsted.imaging_bridge.dicom.files import DicomHeader, read_header
 from halsted.imaging_bridge.dicom.kinds import PICTURES
 from halsted.imaging_bridge.dicom.pixels import PIXEL_TAGS, Pixels, pixels_of, read_frames
 from halsted.imaging_bridge.errors import ScanError
@@ -25,11 +25,13 @@ _TAGS = (
     *PIXEL_TAGS,
     *(
         "Modality PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing "
-        "SequenceOfUltrasoundRegions"
+        "SequenceOfUltrasoundRegions RescaleSlope RescaleIntercept"
     ).split(),
 )
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _COLOURS = ("red", "green", "blue")
+# With it the largest 32-bit number is still within float32.
+_LARGEST_RESCALE = 1e12
 _CENTIMETRES = 3  # of PhysicalUnitsXDirection, PS3.3 C.8.5.5
 
 
@@ -45,10 +47,12 @@ def read_picture(
 
     Returns:
         One volume of shape (1, y, x) named after the modality, or three named ``red``, ``green``
-        and ``blue``; values as stored, through the modality LUT if there is one, brighter where
-        they are higher (MONOCHROME1 is inverted). Such a picture lies nowhere in the patient: its
-        axes are named after the picture's own, and distances are mm only where `spacing_known`
-        says so (on a radiograph, at the detector).
+        and ``blue``. Values of one channel go through the modality LUT or the linear rescale if
+        there is one, as float32, else they are as stored; colours are as stored. Brighter is
+        higher: MONOCHROME1 is mirrored, after that, within the range that the bits stored, or the
+        entries of the LUT, can express. Such a picture lies nowhere in the patient: its axes are
+        named after the picture's own, and distances are mm only where `spacing_known` says so (on a
+        radiograph, at the detector).
 
     Raises:
         ScanError: the file is no such picture, is too large, or a frame is to be chosen.
@@ -73,7 +77,7 @@ def read_picture(
     if pixels.is_colour:
         named = {name: stored[0][..., channel] for channel, name in enumerate(_COLOURS)}
     else:
-        named = {modality.lower(): _brighter_is_higher(pixels, stored[0])}
+        named = {modality.lower(): _measured(header, pixels, stored[0])}
     return {
         name: Volume(np.ascontiguousarray(values)[np.newaxis], affine, modality, "1", known)
         for name, values in named.items()
@@ -93,14 +97,39 @@ def _frame_number(pixels: Pixels, phase: int | None) -> int:
     return phase or 0
 
 
-def _brighter_is_higher(pixels: Pixels, values: NDArray[Any]) -> NDArray[Any]:
+def _measured(header: DicomHeader, pixels: Pixels, stored: NDArray[Any]) -> NDArray[Any]:
+    """Values of one channel, brighter where they are higher."""
+    mirrored = pixels.photometric == "MONOCHROME1"
     if pixels.lut is not None:
-        return pixels.lut.measured(values)
-    if pixels.photometric == "MONOCHROME1":
-        if values.dtype.kind == "i":
-            return np.asarray(-1 - values)
-        return np.asarray(values.dtype.type((1 << pixels.bits_stored) - 1) - values)
-    return values
+        values, entries = pixels.lut.measured(stored), pixels.lut.values
+        return entries.min() + entries.max() - values if mirrored else values
+    if mirrored:
+        stored = _mirrored(pixels, stored)
+    slope, intercept = _rescale(header)
+    if (slope, intercept) == (1.0, 0.0):
+        return stored
+    return np.asarray(stored * np.float64(slope) + intercept, dtype=np.float32)
+
+
+def _mirrored(pixels: Pixels, stored: NDArray[Any]) -> NDArray[Any]:
+    """The highest possible value for the lowest, and so on; the same before and after a rescale."""
+    if pixels.kind == "i":
+        return np.asarray(-1 - stored)
+    return np.asarray(stored.dtype.type((1 << pixels.bits_stored) - 1) - stored)
+
+
+def _rescale(header: DicomHeader) -> tuple[float, float]:
+    """Slope and intercept from stored to measured values."""
+    if "RescaleSlope" not in header.elements:
+        return 1.0, 0.0
+    (slope,) = numbers_needed(header.path, header.elements, "RescaleSlope", 1)
+    (intercept,) = numbers_needed(header.path, header.elements, "RescaleIntercept", 1)
+    if not 0 < abs(slope) <= _LARGEST_RESCALE or abs(intercept) > _LARGEST_RESCALE:
+        raise ScanError(
+            f"{header.path} states a RescaleSlope or RescaleIntercept that cannot be used (a slope "
+            f"of 0, or a number over {_LARGEST_RESCALE:g}); export the picture again"
+        )
+    return slope, intercept
 
 
 def _placed(header: DicomHeader) -> tuple[NDArray[np.float64], bool]:
@@ -122,8 +151,7 @@ def _placed(header: DicomHeader) -> tuple[NDArray[np.float64], bool]:
 def _ultrasound_spacing(elements: Elements) -> tuple[float, float] | None:
     """Distance in mm between (rows, columns), where the whole picture has one."""
     found = set()
-    for item in elements.get("SequenceOfUltrasoundRegions") or []:
-        region = elements_of(item)
+    for region in items_of(elements, "SequenceOfUltrasoundRegions"):
         units = [
             numbers_of(region, f"PhysicalUnits{axis}Direction", 1) == (_CENTIMETRES,)
             for axis in "XY"

@@ -6,26 +6,48 @@ contour to image are missing or wrong in many real files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.dicom.files import read_dicom, sop_class, text_of
+from halsted.imaging_bridge.dicom.contours import Filled, fill
+from halsted.imaging_bridge.dicom.contours import fill_even_odd as fill_even_odd
+from halsted.imaging_bridge.dicom.elements import (
+    Elements,
+    items_of,
+    text_of,
+    uid_of,
+    whole_number_of,
+)
+from halsted.imaging_bridge.dicom.files import read_header, sop_class
+from halsted.imaging_bridge.dicom.provenance import drawn_alike, drawn_by
 from halsted.imaging_bridge.errors import GeometryError, ScanError
-from halsted.imaging_bridge.labels import LabelMap, Provenance
+from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.volume import Grid
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
 
 RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 
 _CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
-# How far off a slice, as a part of the slice spacing, a contour still belongs to it.
-_PLANE_TOLERANCE = 0.1
+# A patient lies within this distance of the origin of the frame of reference.
+_FARTHEST_MM = 1e5
+_MOST_STRUCTURES = 65_535
+
+
+@dataclass(frozen=True)
+class _Structure:
+    """A structure's number and record, and its closed contours (points in LPS, mm, (n, 3))."""
+
+    number: int
+    record: Elements
+    contours: Sequence[NDArray[np.float64]]
+
+    @property
+    def name(self) -> str:
+        return text_of(self.record, "ROIName") or f"roi_{self.number}"
 
 
 def is_rtstruct(path: Path) -> bool:
@@ -39,10 +61,14 @@ def read_rtstruct(
     """Fill the contours of a structure set on the grid of the scan they were drawn on.
 
     A voxel belongs to a structure where its centre lies inside an odd number of the structure's
-    contours in that slice (so a contour inside another is a hole, and keyholes cancel out). A label
-    map holds one structure a voxel: **where structures overlap, the smaller one is kept**, and of
-    two of one size the earlier. Values are 1, 2, ... in the file's order. Points and open contours
-    enclose nothing; a structure with no others is named but empty.
+    contours in that slice (so a contour inside another is a hole, and keyholes cancel out). Slices
+    that were regularly skipped, as where only every second slice is contoured, are filled with the
+    shape between, as planning systems do; other gaps, and what lies beyond the first and the last
+    contour, are left empty (see `contours.fill`). `read_rtstruct_noted` says where.
+
+    A label map holds one structure a voxel: **where structures overlap, the smaller one is kept**,
+    and of two of one size the earlier. Values are 1, 2, ... in the file's order. Points and open
+    contours enclose nothing; a structure with no others is named but empty.
 
     Args:
         path: The RTSTRUCT file.
@@ -53,152 +79,148 @@ def read_rtstruct(
         ScanError: the file is no readable RTSTRUCT.
         GeometryError: a contour lies off every slice, or in another frame of reference.
     """
+    return read_rtstruct_noted(path, reference, frame_of_reference)[0]
+
+
+def read_rtstruct_noted(
+    path: Path | str, reference: Grid, frame_of_reference: str | None = None
+) -> tuple[LabelMap, tuple[str, ...]]:
+    """As `read_rtstruct`, and what it made of slices without contours, a sentence each.
+
+    The sentences name structures by ROINumber, and may be told to anyone.
+    """
     path = Path(path)
-    filled = {}
-    drawn_by: set[Provenance] = set()
-    for name, roi, contours in _structures(path):
-        drawn_by.add(_provenance(roi))
-        _check_frame(path, name, roi, frame_of_reference)
-        if name in filled:
+    filled: dict[str, Filled] = {}
+    numbers: dict[str, int] = {}
+    provenances = set()
+    for one in _structures(path):
+        what = f"structure {one.number} in {path}"
+        _check_frame(what, one.record, frame_of_reference)
+        if one.name in filled:
             raise ScanError(
-                f"{path} names two structures {name!r}, where names must differ; rename one in "
-                "the planning system and export again"
+                f"{what} has the name of structure {numbers[one.name]}, where names must differ; "
+                "rename one in the planning system and export again"
             )
-        filled[name] = _fill(contours, reference, f"the structure {name!r} in {path}")
-    provenance = drawn_by.pop() if len(drawn_by) == 1 else "unknown"
+        filled[one.name] = fill(one.contours, reference, what)
+        numbers[one.name] = one.number
+        provenances.add(
+            drawn_by(
+                text_of(one.record, "ROIGenerationAlgorithm"),
+                text_of(one.record, "ROIGenerationDescription"),
+            )
+        )
+    labels = _label_map(filled, reference)
+    noted = {numbers[name]: one for name, one in filled.items()}
+    return replace(labels, provenance=drawn_alike(provenances)), tuple(_notes(noted))
+
+
+def _label_map(filled: Mapping[str, Filled], reference: Grid) -> LabelMap:
     values = {name: value for value, name in enumerate(filled, start=1)}
     voxels = np.zeros(reference.shape, dtype=np.uint8 if len(filled) < 256 else np.uint16)
-    for name in sorted(filled, key=lambda name: (-filled[name].size, -values[name])):
-        voxels.flat[filled[name]] = values[name]
-    return LabelMap(voxels, reference.affine, values, provenance)
+    for name in sorted(filled, key=lambda name: (-filled[name].voxels.size, -values[name])):
+        voxels.flat[filled[name].voxels] = values[name]
+    return LabelMap(voxels, reference.affine, values)
 
 
-def _structures(path: Path) -> Iterator[tuple[str, Dataset, list[NDArray[np.float64]]]]:
-    """Name, record and closed contours (points in LPS, mm, (n, 3)) of each structure."""
-    if not is_rtstruct(path):
+def _notes(filled: Mapping[int, Filled]) -> Iterator[str]:
+    """What was made of slices without contours, by ROINumber."""
+    interpolated = {number: one.interpolated for number, one in filled.items() if one.interpolated}
+    left_empty = {number: one.left_empty for number, one in filled.items() if one.left_empty}
+    if interpolated:
+        yield (
+            f"{_listed(interpolated)} of the structure set skip slices regularly; the "
+            f"{sum(interpolated.values())} slices between their contours were filled by shape "
+            "interpolation"
+        )
+    if left_empty:
+        yield (
+            f"{_listed(left_empty)} of the structure set have gaps between contours; the "
+            f"{sum(left_empty.values())} slices there were left empty"
+        )
+
+
+def _listed(numbers: Iterable[int], most: int = 8) -> str:
+    """Structures by number, for a sentence that goes on in the plural."""
+    known = sorted(numbers)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return "the structures with ROINumber " + ", ".join(map(str, known[:most])) + more
+
+
+def _structures(path: Path) -> Iterator[_Structure]:
+    header = read_header(path, ("StructureSetROISequence", "ROIContourSequence"))
+    if header is None or header.sop_class != RTSTRUCT_CLASS:
         raise ScanError(
             f"{path} is no DICOM RT Structure Set; pass an RTSTRUCT file, or a label map as NIfTI, "
             "NRRD or MetaImage"
         )
-    dataset = read_dicom(path, ("StructureSetROISequence", "ROIContourSequence"))
-    drawn = {
-        _number(path, item, "ReferencedROINumber"): item.get("ContourSequence") or []
-        for item in dataset.get("ROIContourSequence") or []
-    }
-    rois = dataset.get("StructureSetROISequence") or []
-    if not rois:
-        raise ScanError(
-            f"{path} lists no structure in its StructureSetROISequence; export the structure set "
-            "again with its contours"
-        )
-    for roi in rois:
-        number = _number(path, roi, "ROINumber")
-        name = text_of(roi, "ROIName") or f"roi_{number}"
+    drawn: dict[int, list[Elements]] = {}
+    for item in _items(path, header.elements, "ROIContourSequence"):
+        number = _number(path, item, "ReferencedROINumber")
+        drawn.setdefault(number, []).extend(_items(path, item, "ContourSequence"))
+    records = _items(path, header.elements, "StructureSetROISequence")
+    numbers = [_number(path, record, "ROINumber") for record in records]
+    _check_numbers(path, numbers)
+    for number, record in zip(numbers, records, strict=True):
         contours = [
-            _points(path, name, contour)
+            _points(path, number, contour)
             for contour in drawn.get(number, [])
             if text_of(contour, "ContourGeometricType") in _CLOSED
         ]
-        yield name, roi, contours
+        yield _Structure(number, record, contours)
 
 
-def _provenance(roi: Dataset) -> Provenance:
-    """Who drew a structure; with an automatic tool in a person's hand it counts as manual."""
-    kind = text_of(roi, "ROIGenerationAlgorithm")
-    if kind in ("MANUAL", "SEMIAUTOMATIC"):
-        return "manual"
-    if kind == "AUTOMATIC":
-        stated = text_of(roi, "ROIGenerationDescription").lower()
-        return "generated" if stated == "generated" else "model"
-    return "unknown"
+def _items(path: Path, elements: Elements, tag: str) -> list[Elements]:
+    items = items_of(elements, tag)
+    if not items and elements.get(tag):  # structures would be empty without a word
+        raise ScanError(
+            f"{path} has a {tag} that is no sequence of data sets; export the structure set again"
+        )
+    return items
 
 
-def _number(path: Path, item: Dataset, tag: str) -> int:
-    try:
-        return int(getattr(item, tag))
-    except (AttributeError, TypeError, ValueError) as error:
+def _number(path: Path, item: Elements, tag: str) -> int:
+    number = whole_number_of(item, tag)
+    if number is None:
         raise ScanError(
             f"a structure in {path} has no usable {tag} (one whole number was expected), so its "
             "contours cannot be found; export the structure set again"
-        ) from error
+        )
+    return number
 
 
-def _points(path: Path, name: str, contour: Dataset) -> NDArray[np.float64]:
-    try:
-        points = np.array([float(number) for number in contour.ContourData]).reshape(-1, 3)
-    except (AttributeError, TypeError, ValueError):
-        points = np.full((1, 3), np.nan)
-    if not np.isfinite(points).all():
+def _check_numbers(path: Path, numbers: Sequence[int]) -> None:
+    if not 0 < len(numbers) <= _MOST_STRUCTURES:
         raise ScanError(
-            f"a contour of the structure {name!r} in {path} has ContourData that are not triples "
-            "of finite numbers; export the structure set again"
+            f"{path} lists {len(numbers) or 'no'} structures in its StructureSetROISequence (1 to "
+            f"{_MOST_STRUCTURES} were expected); export the structure set again with its contours"
+        )
+    number, count = Counter(numbers).most_common(1)[0]
+    if count > 1:
+        raise ScanError(
+            f"{path} gives the ROINumber {number} to {count} structures, so that their contours "
+            "cannot be told apart; export the structure set again"
+        )
+
+
+def _points(path: Path, number: int, contour: Elements) -> NDArray[np.float64]:
+    stated = contour.get("ContourData")
+    try:
+        coordinates = [] if isinstance(stated, str | bytes | None) else list(map(float, stated))
+        points = np.array(coordinates).reshape(-1, 3)
+    except (TypeError, ValueError, OverflowError):
+        points = np.full((1, 3), np.nan)
+    if not len(points) or not (np.abs(points) <= _FARTHEST_MM).all():
+        raise ScanError(
+            f"a contour of structure {number} in {path} has ContourData that are not triples of "
+            "finite numbers in mm, within 100 m; export the structure set again"
         )
     return points
 
 
-def _check_frame(path: Path, name: str, roi: Dataset, expected: str | None) -> None:
-    stated = text_of(roi, "ReferencedFrameOfReferenceUID")
+def _check_frame(what: str, record: Elements, expected: str | None) -> None:
+    stated = uid_of(record, "ReferencedFrameOfReferenceUID")
     if expected and stated and stated != expected:
         raise GeometryError(
-            f"the structure {name!r} in {path} was drawn in the frame of reference {stated}, but "
-            f"the scan is in {expected}; pass the structure set that belongs to the scan"
+            f"{what} was drawn in the frame of reference {stated}, but the scan is in {expected}; "
+            "pass the structure set that belongs to the scan"
         )
-
-
-def _fill(contours: Sequence[NDArray[np.float64]], grid: Grid, what: str) -> NDArray[np.intp]:
-    """Flat indices of the voxels inside contours given as points in LPS, mm."""
-    in_slices: dict[int, list[NDArray[np.float64]]] = {}
-    for points in contours:
-        index = grid.to_index(points)
-        in_slices.setdefault(_slice_of(index, points, grid, what), []).append(index[:, 1:])
-    pixels = grid.shape[1] * grid.shape[2]
-    inside = [
-        number * pixels + np.flatnonzero(fill_even_odd(polygons, grid.shape[1:]))
-        for number, polygons in in_slices.items()
-    ]
-    return np.concatenate(inside) if inside else np.empty(0, dtype=np.intp)
-
-
-def _slice_of(
-    index: NDArray[np.float64], points: NDArray[np.float64], grid: Grid, what: str
-) -> int:
-    """The slice in whose plane all points lie."""
-    nearest = round(float(index[0, 0]))
-    off = np.abs(index[:, 0] - nearest)
-    if off.max() <= _PLANE_TOLERANCE and 0 <= nearest < grid.shape[0]:
-        return nearest
-    worst = int(np.argmax(off))
-    point = ", ".join(f"{coordinate:.2f}" for coordinate in points[worst])
-    raise GeometryError(
-        f"a contour of {what} passes through ({point}) mm, which lies in no slice of the scan or "
-        f"leaves the contour's own slice (slices are {grid.spacing[0]:.2f} mm apart); pass the "
-        "scan that the contours were drawn on"
-    )
-
-
-def fill_even_odd(
-    polygons: Sequence[NDArray[np.float64]], shape: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """Pixels whose centres lie inside an odd number of polygons.
-
-    Args:
-        polygons: Closed polygons as vertices (y, x) in pixels, shape (n, 2), not rounded.
-        shape: Pixels along (y, x).
-
-    Returns:
-        Mask (y, x). Pixels that lie exactly on an edge belong to the side that x and y grow to,
-        so that polygons which share an edge neither overlap nor leave a gap.
-    """
-    height, width = shape
-    crossings = np.zeros((height, width + 1), dtype=np.int32)
-    for start in polygons:
-        end = np.roll(start, -1, axis=0)
-        low, high = np.sort([start[:, 0], end[:, 0]], axis=0)
-        first, stop = np.clip(np.ceil([low, high]), 0, height).astype(np.intp)
-        count = stop - first  # of rows that an edge crosses
-        edge = np.repeat(np.arange(len(start)), count)
-        row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + first[edge]
-        along = (row - start[edge, 0]) / (end[edge, 0] - start[edge, 0])
-        x = start[edge, 1] + along * (end[edge, 1] - start[edge, 1])
-        np.add.at(crossings, (row, np.clip(np.ceil(x), 0, width).astype(np.intp)), 1)
-    return np.asarray(np.cumsum(crossings[:, :-1], axis=1) % 2 == 1)

@@ -9,17 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.dicom.files import (
-    DicomHeader,
-    elements_of,
-    numbers_of,
-    read_header,
-    text_of,
-)
+from halsted.imaging_bridge.dicom.elements import items_of, numbers_of, text_of, whole_number_of
+from halsted.imaging_bridge.dicom.files import DicomHeader, read_header
 from halsted.imaging_bridge.dicom.frames import FRAME_TAGS, Frame, frames_of
 from halsted.imaging_bridge.dicom.geometry import axes_of
 from halsted.imaging_bridge.dicom.kinds import SEGMENTATIONS
 from halsted.imaging_bridge.dicom.pixels import read_frames
+from halsted.imaging_bridge.dicom.provenance import drawn_alike, drawn_by
 from halsted.imaging_bridge.errors import GeometryError, ScanError
 from halsted.imaging_bridge.labels import LabelMap, Provenance
 from halsted.imaging_bridge.volume import Grid
@@ -75,34 +71,25 @@ def read_seg(path: Path | str, reference: Grid, frame_of_reference: str | None =
 def _segments(header: DicomHeader) -> tuple[dict[int, str], Provenance]:
     """Names by number, and who drew the segments."""
     names: dict[int, str] = {}
-    kinds = set()
-    for item in header.elements.get("SegmentSequence") or []:
-        segment = elements_of(item)
-        number = numbers_of(segment, "SegmentNumber", 1)
-        if number is None or not 0 < number[0] < 65536:
+    provenances = set()
+    for segment in items_of(header.elements, "SegmentSequence"):
+        number = whole_number_of(segment, "SegmentNumber")
+        if number is None or not 0 < number < 65536:
             continue  # 0 is the background of a label map
-        name = text_of(segment, "SegmentLabel") or f"segment_{int(number[0])}"
-        if name in names.values():
-            name = f"{name}_{int(number[0])}"
-        names[int(number[0])] = name
-        kinds.add(_provenance(segment))
+        name = text_of(segment, "SegmentLabel") or f"segment_{number}"
+        while name in names.values():
+            name = f"{name}_{number}"
+        names[number] = name
+        provenances.add(
+            drawn_by(
+                text_of(segment, "SegmentAlgorithmType"), text_of(segment, "SegmentAlgorithmName")
+            )
+        )
     if not names:
         raise ScanError(
             f"{header.path} lists no segment in its SegmentSequence; export the segmentation again"
         )
-    return names, kinds.pop() if len(kinds) == 1 else "unknown"
-
-
-def _provenance(segment: Mapping[str, Any]) -> Provenance:
-    kind = text_of(segment, "SegmentAlgorithmType")
-    stated = text_of(segment, "SegmentAlgorithmName").lower()  # exports say it here in our words
-    if kind == "MANUAL":
-        return "manual"
-    if stated.startswith("generated"):
-        return "generated"
-    if stated != "unknown" and kind in ("AUTOMATIC", "SEMIAUTOMATIC"):
-        return "model"
-    return "unknown"
+    return names, drawn_alike(provenances)
 
 
 def _filled(
@@ -110,7 +97,7 @@ def _filled(
 ) -> dict[int, NDArray[np.intp]]:
     """Flat indices of the voxels of each segment."""
     kind = text_of(header.elements, "SegmentationType")
-    half = (numbers_of(header.elements, "MaximumFractionalValue", 1) or (1.0,))[0] / 2.0
+    least = _least_inside(header, kind)
     parts: dict[int, list[NDArray[np.intp]]] = {number: [] for number in names}
     every = np.arange(np.prod(reference.shape), dtype=np.intp).reshape(reference.shape)
 
@@ -121,8 +108,7 @@ def _filled(
             for number in np.unique(stored[stored > 0]).tolist():
                 parts.setdefault(number, []).append(voxels[stored == number])
         elif frame.segment in parts:
-            inside = stored > 0 if kind == "BINARY" else stored >= half
-            parts[frame.segment].append(voxels[inside])
+            parts[frame.segment].append(voxels[stored >= least])
         else:
             raise ScanError(
                 f"{frame.path} has a frame of segment {frame.segment}, which its SegmentSequence "
@@ -139,6 +125,19 @@ def _filled(
         number: np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.intp)
         for number, found in parts.items()
     }
+
+
+def _least_inside(header: DicomHeader, kind: str) -> float:
+    """The least stored value of a voxel inside a segment."""
+    if kind in ("BINARY", "LABELMAP"):
+        return 1.0
+    most = numbers_of(header.elements, "MaximumFractionalValue", 1)
+    if kind != "FRACTIONAL" or most is None or most[0] <= 0:
+        raise ScanError(
+            f"{header.path} states no SegmentationType of BINARY, LABELMAP or FRACTIONAL (with a "
+            "MaximumFractionalValue above 0); export the segmentation again"
+        )
+    return most[0] / 2.0
 
 
 def _voxels_under(frame: Frame, reference: Grid, every: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -158,20 +157,31 @@ def _voxels_under(frame: Frame, reference: Grid, every: NDArray[np.intp]) -> NDA
     inside = (nearest >= 0).all() and (nearest < np.array(reference.shape)).all()
     if np.abs(index - nearest).max() > _OFF_GRID or not inside:
         raise _off_grid(frame)
+    moved = nearest[1:] - nearest[0]
+    axes = _axes_along(frame, moved)
     pick: list[Any] = [int(start) for start in nearest[0]]
-    axes: list[int] = []
-    for end, count in ((nearest[1], frame.rows), (nearest[2], frame.columns)):
-        moved = end - nearest[0]
-        axis = int(np.argmax(np.abs(moved))) if count > 1 else 3 - sum(axes) if axes else 1
-        if np.abs(moved).sum() != count - 1 or axis in axes:
-            raise _off_grid(frame)
-        step = -1 if moved[axis] < 0 else 1
+    for axis, end, count in zip(axes, moved, (frame.rows, frame.columns), strict=True):
+        step = -1 if end[axis] < 0 else 1
         start = int(nearest[0][axis])
         stop: int | None = start + step * count
         pick[axis] = slice(start, None if stop == -1 else stop, step)
-        axes.append(axis)
     part: NDArray[np.intp] = every[tuple(pick)]
     return part if axes[0] < axes[1] else part.T
+
+
+def _axes_along(frame: Frame, moved: NDArray[np.intp]) -> tuple[int, int]:
+    """Axes of the scan along a frame's (rows, columns), which end `moved` voxels from its start."""
+    counts = (frame.rows, frame.columns)
+    along = [int(axis) for axis in np.argmax(np.abs(moved), axis=1)]
+    for number, count in enumerate(counts):
+        steps = np.abs(moved[number])
+        if not steps.sum() == steps.max() == count - 1:
+            raise _off_grid(frame)
+        if count == 1:  # of one row or column the axis is any other
+            along[number] = next(axis for axis in (2, 1, 0) if axis != along[1 - number])
+    if along[0] == along[1]:
+        raise _off_grid(frame)
+    return along[0], along[1]
 
 
 def _off_grid(frame: Frame) -> GeometryError:

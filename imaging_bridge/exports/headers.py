@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from halsted.imaging_bridge.dicom.files import broken, elements_of, read_header
+from halsted.imaging_bridge.dicom.elements import elements_of
+from halsted.imaging_bridge.dicom.files import broken, read_header
 from halsted.imaging_bridge.errors import GeometryError, OutputError, ScanError
 from halsted.imaging_bridge.files import write_whole
 from halsted.imaging_bridge.labels import LabelMap

@@ -10,10 +10,11 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from pydicom.fileset import FileSet
 
-from halsted.imaging_bridge import ScanError, read_patient, read_scan
+from halsted.imaging_bridge import GeometryError, ScanError, read_patient, read_scan
 
 
 def _zip(folder, target, **more):
@@ -121,3 +122,75 @@ def test_disc_that_lacks_a_file(disc):
     next(path for path in folder.rglob("*") if path.is_file() and path.name != "DICOMDIR").unlink()
     with pytest.raises(ScanError, match="lists a file that is not in its folder"):
         read_scan(folder / "DICOMDIR")
+
+
+def _zip_of_disc(folder, target, *, leave_out=None, rename=str):
+    """A disc in a folder of the archive, as people zip it."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+            if path != leave_out:
+                archive.write(path, "CD of DOE^JANE/" + rename(path.relative_to(folder).as_posix()))
+    return target
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        str,
+        str.lower,
+        lambda name: name + ";1",
+        lambda name: name.replace("DICOMDIR", "DICOMDIR.;1"),
+    ],
+    ids=["as it is", "lower case", "ISO 9660 versions", "ISO 9660 directory"],
+)
+def test_disc_in_an_archive(disc, tmp_path, rename):
+    written, folder = disc
+    path = _zip_of_disc(folder, tmp_path / "disc.zip", rename=rename)
+    assert written.largest_error(read_scan(path)) == 0.0
+
+
+def test_disc_in_an_archive_that_lacks_a_file(disc, tmp_path, temporary):
+    _, folder = disc
+    lost = [path for path in sorted(folder.rglob("*")) if path.is_file()][2]
+    path = _zip_of_disc(folder, tmp_path / "disc.zip", leave_out=lost)
+    with pytest.raises(ScanError, match=r"member 1 of .*disc.zip lists a file") as error:
+        read_scan(path)
+    assert "DOE" not in str(error.value)
+    assert list(temporary.iterdir()) == []
+
+
+def test_disc_with_version_numbers(disc, tmp_path):
+    written, folder = disc
+    for path in [one for one in folder.rglob("*") if one.is_file()]:
+        path.rename(path.with_name(path.name + ";1"))
+    assert written.largest_error(read_scan(folder / "DICOMDIR;1")) == 0.0
+
+
+@pytest.mark.parametrize("value", [7, "DOE^JANE"])
+def test_directory_whose_records_are_of_another_type(disc, value):
+    written, folder = disc
+    dataset = pydicom.dcmread(folder / "DICOMDIR", force=True)
+    del dataset.DirectoryRecordSequence
+    dataset.add_new("DirectoryRecordSequence", "UL" if value == 7 else "LO", value)
+    dataset.save_as(folder / "DICOMDIR")
+    assert written.largest_error(read_scan(folder / "DICOMDIR")) == 0.0
+
+
+def test_errors_name_members_of_the_archive(tmp_path, write_series, temporary):
+    written = write_series(tmp_path / "scan")
+    files = written.files()
+    files[2].write_bytes(files[2].read_bytes()[:-100])
+    path = _zip(written.folder, tmp_path / "scan.zip")
+    with pytest.raises(ScanError, match=r"member 3 of .*scan\.zip is truncated") as error:
+        read_scan(path)
+    assert str(temporary) not in str(error.value)
+
+
+def test_errors_of_another_type_stay_so(tmp_path, write_series, temporary):
+    written = write_series(tmp_path / "scan")
+    written.files()[3].unlink()
+    path = _zip(written.folder, tmp_path / "scan.zip")
+    with pytest.raises(GeometryError) as error:
+        read_scan(path)
+    assert str(temporary) not in str(error.value)
+    assert "member 3" in str(error.value) or "member 4" in str(error.value)

@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
     JPEG2000Lossless,
     SecondaryCaptureImageStorage,
     UltrasoundImageStorage,
@@ -87,6 +88,72 @@ def test_inverted_radiograph(write_picture, dtype):
     (volume,) = read_picture(path).values()
     inverted = 255 - pixels if dtype == np.uint8 else -1 - pixels
     np.testing.assert_array_equal(volume.voxels[0], inverted)
+    assert not volume.spacing_known
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_rescaled_radiograph(write_picture, photometric):
+    pixels = _random((20, 30), np.uint16)
+    path = write_picture(
+        DigitalXRayImageStorageForPresentation,
+        pixels,
+        PhotometricInterpretation=photometric,
+        RescaleSlope=2,
+        RescaleIntercept=5,
+    )
+    (volume,) = read_picture(path).values()
+    brighter = 65535 - pixels.astype(int) if photometric == "MONOCHROME1" else pixels
+    assert volume.voxels.dtype == np.float32
+    np.testing.assert_array_equal(volume.voxels[0], 2.0 * brighter + 5.0)
+
+
+def test_rescale_that_changes_nothing_keeps_integers(write_picture):
+    pixels = _random((20, 30), np.uint16)
+    path = write_picture(
+        ComputedRadiographyImageStorage, pixels, RescaleSlope=1, RescaleIntercept=0
+    )
+    (volume,) = read_picture(path).values()
+    assert volume.voxels.dtype == np.uint16
+    np.testing.assert_array_equal(volume.voxels[0], pixels)
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(0, 5), (2, None), ("1e300", 0)])
+def test_rescale_that_cannot_be_used(write_picture, slope, intercept):
+    path = write_picture(
+        ComputedRadiographyImageStorage,
+        _random((20, 30), np.uint16),
+        RescaleSlope=slope,
+        RescaleIntercept=intercept,
+    )
+    with pytest.raises(ScanError, match="RescaleIntercept"):
+        read_picture(path)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_modality_lut_and_inversion(write_picture, photometric):
+    pixels = _random((20, 30), np.uint16) % 4
+    table = np.array([10, 20, 40, 100])
+    lut = pydicom.Dataset()
+    lut.add_new("LUTDescriptor", "US", [4, 0, 16])
+    lut.ModalityLUTType = "OD"
+    lut.add_new("LUTData", "US", table.tolist())
+    path = write_picture(
+        ComputedRadiographyImageStorage,
+        pixels,
+        PhotometricInterpretation=photometric,
+        ModalityLUTSequence=[lut],
+    )
+    (volume,) = read_picture(path).values()
+    expected = table[pixels] if photometric == "MONOCHROME2" else 110 - table[pixels]
+    np.testing.assert_array_equal(volume.voxels[0], expected)
+
+
+def test_regions_of_another_type(write_picture):
+    path = write_picture(UltrasoundImageStorage, _random((20, 30)), Modality="US")
+    dataset = pydicom.dcmread(path)
+    dataset.add_new("SequenceOfUltrasoundRegions", "LO", "DOE^JANE")
+    dataset.save_as(path)
+    (volume,) = read_picture(path).values()
     assert not volume.spacing_known
 
 

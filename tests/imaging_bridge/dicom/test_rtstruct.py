@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from halsted.imaging_bridge import GeometryError, ScanError, Volume, read_dicom_series
-from halsted.imaging_bridge.dicom.rtstruct import fill_even_odd, is_rtstruct, read_rtstruct
+from halsted.imaging_bridge.dicom.rtstruct import (
+    fill_even_odd,
+    is_rtstruct,
+    read_rtstruct,
+    read_rtstruct_noted,
+)
 from halsted.imaging_bridge.dicom.series import find_series
 
 
@@ -111,9 +116,10 @@ def test_contour_that_leaves_the_field_of_view_is_clipped(tmp_path, write_rtstru
 def test_contour_off_every_slice_is_refused(tmp_path, write_rtstruct, number):
     grid = _grid()
     z = 30.0 + 2.0 * number
-    with pytest.raises(GeometryError, match=rf"'Liver' in .*{z:.2f}\) mm") as error:
-        _read(tmp_path, write_rtstruct, grid, {"Liver": [_circle(grid, number, 3.0)]})
+    with pytest.raises(GeometryError, match=rf"structure 11 in .*{z:.2f}\) mm") as error:
+        _read(tmp_path, write_rtstruct, grid, {"DOE^JANE": [_circle(grid, number, 3.0)]})
     assert "rs.dcm" in str(error.value)
+    assert "DOE" not in str(error.value)
 
 
 def test_contour_across_slices_is_refused(tmp_path, write_rtstruct):
@@ -134,18 +140,124 @@ def test_two_structures_of_one_name_are_refused(tmp_path, write_rtstruct):
     def rename(dataset):
         dataset.StructureSetROISequence[1].ROIName = "A"
 
-    with pytest.raises(ScanError, match="two structures 'A'"):
+    with pytest.raises(ScanError, match=r"structure 12 in .* has the name of structure 11"):
         _read(tmp_path, write_rtstruct, _grid(), {"A": [], "B": []}, edit=rename)
 
 
-def test_contour_data_that_are_no_points_are_refused(tmp_path, write_rtstruct):
-    def cut(dataset):
+@pytest.mark.parametrize(
+    "points", [[1.0, 2.0], [1e308, 0.0, 0.0], [np.inf, 0.0, 0.0], [1e6, 0.0, 0.0], []]
+)
+def test_contour_data_that_are_no_points_are_refused(tmp_path, write_rtstruct, points):
+    def spoil(dataset):
         contour = dataset.ROIContourSequence[0].ContourSequence[0]
-        contour.ContourData = list(contour.ContourData)[:-1]
+        contour.ContourData = [*contour.ContourData, *points] if points else []
 
     grid = _grid()
-    with pytest.raises(ScanError, match="ContourData"):
-        _read(tmp_path, write_rtstruct, grid, {"A": [_circle(grid, 1, 3.0)]}, edit=cut)
+    with pytest.raises(ScanError, match=r"structure 11 .* ContourData"):
+        _read(tmp_path, write_rtstruct, grid, {"A": [_circle(grid, 1, 3.0)]}, edit=spoil)
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        ("StructureSetROISequence", "UL", 3),
+        ("ROIContourSequence", "UL", 3),
+        ("ContourSequence", "LO", "DOE^JANE"),
+        ("ContourData", "OB", b"abcdef"),
+        ("ROINumber", "FD", np.inf),
+        ("ROINumber", "LO", "DOE^JANE"),
+        ("ROINumber", "DS", "1e400"),
+    ],
+)
+def test_elements_of_another_type_are_refused(tmp_path, write_rtstruct, tag, vr, value):
+    def spoil(dataset):
+        roi, drawn = dataset.StructureSetROISequence[0], dataset.ROIContourSequence[0]
+        places = (dataset, roi, drawn, drawn.ContourSequence[0])
+        next(one for one in places if tag in one).pop(tag)
+        place = dict(ContourSequence=drawn, ContourData=places[3], ROINumber=roi).get(tag, dataset)
+        place.add_new(tag, vr, value)
+
+    grid = _grid()
+    with pytest.raises(ScanError, match=tag) as error:
+        _read(tmp_path, write_rtstruct, grid, {"A": [_circle(grid, 1, 3.0)]}, edit=spoil)
+    assert "DOE" not in str(error.value)
+
+
+def test_two_structures_of_one_number_are_refused(tmp_path, write_rtstruct):
+    def renumber(dataset):
+        dataset.StructureSetROISequence[1].ROINumber = 11
+
+    with pytest.raises(ScanError, match="ROINumber 11 to 2 structures"):
+        _read(tmp_path, write_rtstruct, _grid(), {"A": [], "B": []}, edit=renumber)
+
+
+def _noted(tmp_path, write_rtstruct, grid, contours):
+    path = write_rtstruct(tmp_path / "rs.dcm", {"Liver": contours})
+    labels, notes = read_rtstruct_noted(path, grid)
+    return labels.mask("Liver"), notes
+
+
+@pytest.mark.parametrize("stride", [2, 3])
+def test_slices_that_were_regularly_skipped_are_filled(tmp_path, write_rtstruct, stride):
+    """A cone contoured on every few slices is the cone, up to a pixel at its side."""
+    grid = _grid(shape=(10, 60, 80))
+    cone = [_circle(grid, number, 12.0 - number) for number in range(10)]
+    every, notes = _noted(tmp_path, write_rtstruct, grid, cone)
+    assert notes == ()
+    mask, notes = _noted(tmp_path, write_rtstruct, grid, cone[::stride])
+    assert "11" in notes[0]
+    assert f"the {10 - len(cone[::stride]) - (stride == 2)} slices" in notes[0]
+    np.testing.assert_array_equal(mask[::stride], every[::stride])
+    last = (len(cone[::stride]) - 1) * stride
+    assert not mask[last + 1 :].any()  # nothing is added beyond the last contour
+    size, expected = mask.sum(axis=(1, 2))[: last + 1], every.sum(axis=(1, 2))[: last + 1]
+    np.testing.assert_allclose(size, expected, rtol=0.05)
+    assert (mask ^ every)[: last + 1].sum() < 0.05 * expected.sum()
+
+
+def test_the_shape_between_two_lies_between_them(tmp_path, write_rtstruct):
+    """An organ that moves sideways from contour to contour is halfway in the slice between."""
+    grid = _grid(shape=(7, 60, 80))
+    drawn = [_square(grid, number, 9.5 + number, 29.5 + number) for number in (0, 2, 4, 6)]
+    mask, _ = _noted(tmp_path, write_rtstruct, grid, drawn)
+    rows, columns = np.nonzero(mask[3])
+    np.testing.assert_allclose([rows.mean(), columns.mean()], 22.5, atol=0.6)
+    assert mask[3].sum() == pytest.approx(400, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        (0, 1, 2, 9, 10, 11),  # two islands
+        (0, 1, 2, 4, 5, 6),  # a slice forgotten, or two islands: nobody knows
+        (0, 2),  # one gap is no regularity
+        (0, 6, 12, 18),  # islands 12 mm apart
+    ],
+)
+def test_other_gaps_are_left_empty_and_noted(tmp_path, write_rtstruct, drawn):
+    grid = _grid(shape=(20, 60, 80))
+    contours = [_circle(grid, number, 8.0) for number in drawn]
+    mask, notes = _noted(tmp_path, write_rtstruct, grid, contours)
+    assert tuple(np.flatnonzero(mask.any(axis=(1, 2))).tolist()) == drawn
+    (note,) = notes
+    assert f"the {drawn[-1] + 1 - len(drawn)} slices there were left empty" in note
+
+
+def test_islands_on_every_second_slice_are_filled_each(tmp_path, write_rtstruct):
+    grid = _grid(shape=(20, 60, 80))
+    contours = [_circle(grid, number, 8.0) for number in (0, 2, 4, 14, 16, 18)]
+    mask, notes = _noted(tmp_path, write_rtstruct, grid, contours)
+    filled = np.flatnonzero(mask.any(axis=(1, 2))).tolist()
+    assert filled == [0, 1, 2, 3, 4, 14, 15, 16, 17, 18]
+    assert ["the 4 slices" in notes[0], "the 9 slices" in notes[1]] == [True, True]
+
+
+def test_an_automatic_tool_in_a_persons_hand_is_manual(tmp_path, write_rtstruct):
+    def say(dataset):
+        dataset.StructureSetROISequence[0].ROIGenerationAlgorithm = "SEMIAUTOMATIC"
+
+    labels = _read(tmp_path, write_rtstruct, _grid(), {"A": []}, edit=say)
+    assert labels.provenance == "manual"
 
 
 def test_file_of_another_kind_is_refused(tmp_path, write_series):
