@@ -1,7 +1,8 @@
 """Arrays kept on disk under the hash of what they were made from, and mapped into memory.
 
-Several processes share one copy through the page cache. The folder is ``HALSTED_CACHE``, or the
-user's cache folder where that is unset; it may be deleted at any time.
+Several processes share one copy through the page cache. Beside the arrays lie the files of studies
+that were pulled from a PACS, under the same limit. The folder is ``HALSTED_CACHE``, or the user's
+cache folder where that is unset; it may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,9 @@ Arrays = Mapping[str, NDArray[Any]]
 
 _DEFAULT_LIMIT_GB = 10.0
 _UNFINISHED = ".partial-"
+_ABANDONED_S = 24 * 3600.0
+_STUDY = "study-"
+_READ_WITHIN_S = 15 * 60.0
 
 
 def cache_folder() -> Path:
@@ -66,7 +71,7 @@ def cached_arrays(key: str, make: Callable[[], Arrays]) -> dict[str, NDArray[Any
     arrays = make()
     root = cache_folder()
     try:
-        _evict(root, room_for=sum(array.nbytes for array in arrays.values()))
+        make_room(sum(array.nbytes for array in arrays.values()))
         temporary = Path(tempfile.mkdtemp(dir=root, prefix=_UNFINISHED))
         try:
             for name, array in arrays.items():
@@ -77,10 +82,7 @@ def cached_arrays(key: str, make: Callable[[], Arrays]) -> dict[str, NDArray[Any
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         if not (root / key).is_dir():  # else another process made the same arrays first
-            raise OutputError(
-                f"cannot write to the cache folder {root} ({error.strerror}); make room there or "
-                "set HALSTED_CACHE to another folder"
-            ) from error
+            raise _unusable(root, error) from error
     found = find_cached(key)
     if found is None:
         raise OutputError(
@@ -90,33 +92,91 @@ def cached_arrays(key: str, make: Callable[[], Arrays]) -> dict[str, NDArray[Any
     return found
 
 
-def _evict(root: Path, room_for: int) -> None:
-    """Delete the entries least recently used until `room_for` bytes fit under the limit.
+def study_entry(study: str, key: str) -> Path:
+    """The folder of a study's files, to be touched on use: see `make_room`."""
+    return cache_folder() / f"{_STUDY}{study}-{key[:16]}"
 
-    Maps that are still open keep their pages: on Linux a deleted file lives until it is closed.
+
+def make_room(size: int) -> None:
+    """Delete the entries least recently used until `size` bytes more fit under the limit.
+
+    Maps that are still open keep their pages: on Linux a deleted file lives until it is closed. The
+    files of a study are opened one by one, so a study used in the last quarter of an hour stays,
+    even where that goes beyond the limit. What an unfinished writer left is deleted after a day.
+
+    Raises:
+        HalstedError: the limit, ``HALSTED_CACHE_GB``, is no number.
+        OutputError: the cache folder cannot be listed.
     """
+    root, now = cache_folder(), time.time()
+    limit = _limit_bytes()
+    entries = []
+    for path, age, used in _contents(root, now):
+        if path.name.startswith(_UNFINISHED):
+            if age > _ABANDONED_S:
+                _delete(path, root)
+        elif path.is_dir():
+            entries.append((age, used, path))
+    total = sum(used for _, used, _ in entries) + size
+    for age, used, path in sorted(entries, reverse=True):
+        if total <= limit:
+            break
+        if path.name.startswith(_STUDY) and age < _READ_WITHIN_S:
+            continue
+        if _delete(path, root):
+            total -= used
+
+
+def _limit_bytes() -> float:
     given = os.environ.get("HALSTED_CACHE_GB", str(_DEFAULT_LIMIT_GB))
     try:
-        limit = float(given) * 1e9
+        return float(given) * 1e9
     except ValueError:
         raise HalstedError(
             f"HALSTED_CACHE_GB is {given!r}, which is no number; set it to a size in gigabytes"
         ) from None
-    entries = []
-    for folder in root.iterdir():
-        if folder.name.startswith(_UNFINISHED):
-            continue  # another process is writing it
+
+
+def _contents(root: Path, now: float) -> Iterator[tuple[Path, float, int]]:
+    """What lies in the cache, with its age in seconds and its size in bytes.
+
+    An entry is as old as its folder, which is touched on use. What is unfinished is as old as the
+    youngest file in it.
+    """
+    try:
+        paths = list(root.iterdir())
+    except OSError as error:
+        raise _unusable(root, error) from error
+    for path in paths:
         try:
-            size = sum(path.stat().st_size for path in folder.rglob("*"))
-            entries.append((folder.stat().st_mtime, size, folder))
+            own = path.stat()
+            parts = [one.stat() for one in path.rglob("*")]
         except OSError:  # another process evicted it meanwhile
             continue
-    total = sum(size for _, size, _ in entries) + room_for
-    for _, size, folder in sorted(entries):
-        if total <= limit:
-            break
-        # Renamed first, so that nobody finds an entry of which half is gone.
-        with contextlib.suppress(OSError):
-            doomed = folder.rename(root / f"{_UNFINISHED}{folder.name}")
-            shutil.rmtree(doomed, ignore_errors=True)
-        total -= size
+        times = [own.st_mtime]
+        if path.name.startswith(_UNFINISHED):
+            times += [one.st_mtime for one in parts]
+        yield path, now - max(times), sum(one.st_size for one in parts)
+
+
+def _delete(path: Path, root: Path) -> bool:
+    """Delete a file or folder, renamed first, so that nobody finds an entry of which half is gone.
+
+    Returns:
+        Whether it is gone; it is not where the cache may only be read.
+    """
+    try:
+        grave = Path(tempfile.mkdtemp(dir=root, prefix=_UNFINISHED))
+    except OSError:
+        return False
+    with contextlib.suppress(OSError):  # another process deletes it
+        path.rename(grave / path.name)
+    shutil.rmtree(grave, ignore_errors=True)
+    return not path.exists()
+
+
+def _unusable(root: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot write to the cache folder {root} ({error.strerror}); make room there or "
+        "set HALSTED_CACHE to another folder"
+    )

@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from halsted.imaging_bridge.errors import HalstedError
 
-out = Console(highlight=False)
+out = Console(highlight=False, emoji=False)
 """Standard output: results."""
-messages = Console(stderr=True, highlight=False)
+messages = Console(stderr=True, highlight=False, emoji=False)
 """Standard error: progress, notes and errors."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]

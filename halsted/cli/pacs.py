@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from halsted.cli.console import AsJson, fail, messages, out, print_json, progress
+from halsted.cli.console import AsJson, fail, messages, out, plain, print_json, progress
 
 if TYPE_CHECKING:
     from halsted.imaging_bridge.pacs.records import Pacs
@@ -107,9 +107,8 @@ def pull(
     archive = _open(pacs, via, receiver_port)
     with _bar("pulling") as on_progress:
         pulled = pull_study(archive, study, out_folder or Path(study), series, on_progress)
-    out.print(
-        f"{pulled.folder}: {pulled.total} instances ({pulled.fetched} fetched now)", soft_wrap=True
-    )
+    folder = plain(str(pulled.folder))
+    out.print(f"{folder}: {pulled.total} instances ({pulled.fetched} fetched now)", soft_wrap=True)
 
 
 @app.command()

@@ -33,6 +33,7 @@ def entity(node: PacsNode) -> AE:
     with extra("pacs"):
         from pynetdicom import AE, _config
     _config.LOG_HANDLER_LEVEL = "none"
+    _config.STORE_SEND_CHUNKED_DATASET = True  # a file that is named is sent as it is
     _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
     ours = AE(ae_title=node.calling_aet)
     ours.connection_timeout = ours.acse_timeout = CONNECT_S

@@ -19,6 +19,7 @@ IMPLICIT, EXPLICIT, BIG_ENDIAN = (
     "1.2.840.10008.1.2.1",
     "1.2.840.10008.1.2.2",
 )
+DEFLATED = "1.2.840.10008.1.2.1.99"
 _UNCOMPRESSED = (EXPLICIT, IMPLICIT, BIG_ENDIAN)
 # Deflated is left out: zlib may blow a small message up to any size.
 _COMPRESSED = (

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from http import HTTPStatus
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from halsted.imaging_bridge.pacs.elements import as_code, uid_in
+from halsted.imaging_bridge.pacs.elements import as_code, json_text, json_uid
 from halsted.imaging_bridge.pacs.node import PacsNode
-from halsted.imaging_bridge.pacs.records import (
-    Instance,
-    Keep,
-    Outgoing,
-    Query,
-    Sent,
-    Series,
-    is_uid,
-)
-from halsted.imaging_bridge.pacs.statuses import storage_refusal
-from halsted.imaging_bridge.pacs.web_client import as_pacs_errors, web_client
+from halsted.imaging_bridge.pacs.records import Instance, Keep, Outgoing, Query, Sent, Series
+from halsted.imaging_bridge.pacs.stow import batches, store
+from halsted.imaging_bridge.pacs.web_client import as_pacs_errors, web_client, web_session
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 _AS_STORED = (("application/dicom", "*"),)
 _PAGE = 1000
-_BATCH_BYTES = 32 << 20
 
 _Json = dict[str, Any]
 
@@ -41,7 +30,8 @@ class WebPacs:
             HalstedError: dicomweb-client is not installed.
         """
         self.node = node
-        self._client = web_client(node)
+        self._session = web_session(node)
+        self._client = web_client(node, self._session)
 
     def echo(self) -> None:
         """Search for one study, because DICOMweb has no echo."""
@@ -61,8 +51,8 @@ class WebPacs:
         with as_pacs_errors(self.node):
             studies = self._client.search_for_studies(search_filters=filters, limit=query.limit)
             for study in studies[: query.limit]:
-                if uid := _uid(study, "0020000D"):
-                    date = as_code(_text(study, "00080020"))
+                if uid := json_uid(study, "0020000D"):
+                    date = as_code(json_text(study, "00080020"))
                     found += [_series(one, uid, date) for one in self._all_series(uid)]
         wanted = (one for one in found if one.uid and query.modality in (None, one.modality))
         return sorted(wanted, key=lambda one: (one.study, one.uid))
@@ -71,10 +61,12 @@ class WebPacs:
         """QIDO-RS for the instances of each series."""
         found = []
         with as_pacs_errors(self.node):
-            all_series = (_uid(one, "0020000E") for one in self._all_series(study))
+            all_series = (json_uid(one, "0020000E") for one in self._all_series(study))
             for one in [series] if series else filter(None, all_series):
                 found += [
-                    Instance(study, one, _uid(instance, "00080018"), _uid(instance, "00080016"))
+                    Instance(
+                        study, one, json_uid(instance, "00080018"), json_uid(instance, "00080016")
+                    )
                     for instance in self._all_instances(study, one)
                 ]
         return [one for one in found if one.uid]
@@ -87,9 +79,9 @@ class WebPacs:
 
     def send(self, files: Sequence[Outgoing], sent: Sent) -> None:
         """STOW-RS in batches."""
-        for batch in _batches(files):
+        for batch in batches(files):
             with as_pacs_errors(self.node):
-                refused = self._store([one.path for one in batch])
+                refused = store(self.node, self._session, batch)
             for file in batch:
                 sent(file, refused.get(file.instance.uid, ""))
 
@@ -109,22 +101,6 @@ class WebPacs:
         for one in wanted:
             yield self._client.retrieve_instance(study, series, one.uid, _AS_STORED)
 
-    def _store(self, paths: Iterable[Path]) -> dict[str, str]:
-        """Store files, and return the reasons by UID of those that were refused."""
-        from pydicom import Dataset, dcmread
-        from requests import HTTPError
-
-        try:
-            answer = self._client.store_instances([dcmread(path) for path in paths])
-        except HTTPError as error:
-            if error.response is None or error.response.status_code != HTTPStatus.CONFLICT:
-                raise  # only that one (PS3.18, table 10.5.3-1) comes with a list of reasons
-            answer = Dataset.from_json(error.response.json())
-        return {
-            uid_in(one, "ReferencedSOPInstanceUID"): storage_refusal(int(one.FailureReason))
-            for one in answer.get("FailedSOPSequence", [])
-        }
-
 
 def _pages(ask: Callable[[_Json], list[_Json]], key: str) -> Iterator[_Json]:
     """All answers of a search whose server may give them in pages, each once."""
@@ -132,45 +108,20 @@ def _pages(ask: Callable[[_Json], list[_Json]], key: str) -> Iterator[_Json]:
     offset = 0
     while True:
         answers = ask({"limit": _PAGE, "offset": offset})
-        new = [one for one in answers if _uid(one, key) not in known]
+        new = [one for one in answers if json_uid(one, key) not in known]
         if not new:  # also where a server takes no notice of the offset
             return
         yield from new
-        known.update(_uid(one, key) for one in new)
+        known.update(json_uid(one, key) for one in new)
         offset += len(answers)
 
 
-def _batches(files: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
-    """Runs of files that together have about `_BATCH_BYTES`, because each is one message."""
-    batch: list[Outgoing] = []
-    size = 0
-    for file in files:
-        batch.append(file)
-        size += file.path.stat().st_size
-        if size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _text(answer: _Json, tag: str) -> str:
-    """The first value of an element of a DICOM JSON model (PS3.18, F.2); empty without one."""
-    values = (answer.get(tag) or {}).get("Value") or [""]
-    return str(values[0] or "").strip(" \0")
-
-
-def _uid(answer: _Json, tag: str) -> str:
-    text = _text(answer, tag)
-    return text if is_uid(text) else ""
-
-
 def _series(answer: _Json, study: str, date: str) -> Series:
-    count = _text(answer, "00201209")
+    count = json_text(answer, "00201209")
     return Series(
         study,
-        _uid(answer, "0020000E"),
-        as_code(_text(answer, "00080060")),
+        json_uid(answer, "0020000E"),
+        as_code(json_text(answer, "00080060")),
         date,
         int(count) if count.isdecimal() else None,
     )

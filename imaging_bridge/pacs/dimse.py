@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from halsted.imaging_bridge.errors import PacsError
 from halsted.imaging_bridge.formats.extras import extra
 from halsted.imaging_bridge.pacs import contexts
 from halsted.imaging_bridge.pacs.association import accepted, associate, broken
+from halsted.imaging_bridge.pacs.cfind import find_answers, identifier
 from halsted.imaging_bridge.pacs.elements import code_in, uid_in
 from halsted.imaging_bridge.pacs.node import RECEIVER, PacsNode
 from halsted.imaging_bridge.pacs.receiver import receiver, store_handler
@@ -22,7 +24,7 @@ from halsted.imaging_bridge.pacs.records import (
     Series,
     is_uid,
 )
-from halsted.imaging_bridge.pacs.statuses import storage_refusal
+from halsted.imaging_bridge.pacs.statuses import check_status, storage_refusal
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -66,13 +68,18 @@ class DimsePacs:
         """C-ECHO."""
         with associate(self.node, _context(_VERIFICATION)) as association:
             status = association.send_c_echo()
-        _check(self.node, status, "C-ECHO")
+        check_status(self.node, status, "C-ECHO")
 
     def find(self, query: Query) -> list[Series]:
         """C-FIND at the level of studies, then of each study's series."""
         found: list[Series] = []
         with associate(self.node, _context(_FIND)) as association:
-            for study, date in self._studies(association, query):
+            studies = self._studies(association, query)
+        if not studies:
+            return []
+        # Another association: a PACS that was told to stop may have ended the first one.
+        with associate(self.node, _context(_FIND)) as association:
+            for study, date in studies.items():
                 answers = self._ask(
                     association,
                     "SERIES",
@@ -129,10 +136,12 @@ class DimsePacs:
                 for file in of_group:
                     sent(file, _not_accepted(file))
 
-    def _studies(self, association: Association, query: Query) -> Iterator[tuple[str, str]]:
+    def _studies(self, association: Association, query: Query) -> dict[str, str]:
+        """Dates of the studies by UID."""
         answers = self._ask(
             association,
             "STUDY",
+            query.limit,
             StudyInstanceUID=query.study or "",
             StudyDate=query.date or "",
             PatientID=query.patient_id or "",
@@ -140,22 +149,16 @@ class DimsePacs:
         )
         studies = {uid_in(one, "StudyInstanceUID"): code_in(one, "StudyDate") for one in answers}
         studies.pop("", None)
-        yield from list(studies.items())[: query.limit]
+        return studies
 
     def _series_of(self, association: Association, study: str) -> list[str]:
         answers = self._ask(association, "SERIES", StudyInstanceUID=study, SeriesInstanceUID="")
         return sorted({uid for one in answers if (uid := uid_in(one, "SeriesInstanceUID"))})
 
-    def _ask(self, association: Association, level: str, **keys: str) -> list[Dataset]:
-        from pydicom import Dataset
-
-        identifier = Dataset()
-        identifier.QueryRetrieveLevel = level
-        if not all(value.isascii() for value in keys.values()):
-            identifier.SpecificCharacterSet = "ISO_IR 192"
-        for keyword, value in keys.items():
-            setattr(identifier, keyword, value)
-        return find_answers(self.node, association.send_c_find(identifier, _FIND))
+    def _ask(
+        self, association: Association, level: str, limit: int | None = None, **keys: str
+    ) -> list[Dataset]:
+        return find_answers(self.node, association, identifier(level, **keys), _FIND, limit)
 
     def _get(self, classes: Sequence[str], identifiers: Sequence[Dataset], keep: Keep) -> None:
         from pynetdicom import build_role, evt
@@ -171,13 +174,13 @@ class DimsePacs:
                 raise NotOffered(
                     f"the PACS {self.node.called_aet} does not offer C-GET; pull with --via move"
                 )
-            for identifier in identifiers:
-                self._follow(association.send_c_get(identifier, _GET), "C-GET")
+            for asked in identifiers:
+                self._follow(association.send_c_get(asked, _GET), "C-GET")
 
     def _move(self, identifiers: Sequence[Dataset], keep: Keep) -> None:
         with receiver(self.node, keep), associate(self.node, _context(_MOVE)) as association:
-            for identifier in identifiers:
-                answers = association.send_c_move(identifier, self.node.calling_aet, _MOVE)
+            for asked in identifiers:
+                answers = association.send_c_move(asked, self.node.calling_aet, _MOVE)
                 self._follow(answers, "C-MOVE")
 
     def _follow(self, answers: Answers, service: str) -> None:
@@ -191,14 +194,14 @@ class DimsePacs:
                 f"have it registered at {host}:{port} ({RECEIVER}), or pull without --via move"
             )
         if code != _SOME_FAILED:
-            _check(self.node, status, service)
+            check_status(self.node, status, service)
 
     def _store(self, association: Association, file: Outgoing) -> str:
         """Send one file, and return the reason why it was refused, or an empty text."""
         if not contexts.sendable(*_pair(file), accepted(association)):
             return _not_accepted(file)
         try:
-            status = association.send_c_store(file.path)
+            status = association.send_c_store(_content(file))
         except Exception as error:
             if not association.is_established:
                 raise broken(self.node) from error
@@ -208,52 +211,15 @@ class DimsePacs:
         return storage_refusal(status.Status)
 
 
-def find_answers(node: PacsNode, answers: Answers) -> list[Dataset]:
-    """The data sets that a C-FIND found.
-
-    Raises:
-        PacsError: the connection broke, or the PACS could not answer.
-    """
-    found = []
-    for status, identifier in answers:
-        if "Status" in status and status.Status in (0xFF00, 0xFF01):
-            if identifier is not None:
-                found.append(identifier)
-        else:
-            _check(node, status, "C-FIND")
-    return found
-
-
-def _check(node: PacsNode, status: Any, service: str) -> None:
-    from pynetdicom.status import code_to_category
-
-    if "Status" not in status:
-        raise broken(node)
-    if code_to_category(status.Status) not in ("Success", "Warning"):
-        raise PacsError(
-            f"the PACS {node.called_aet} at {node.host}:{node.port} could not do {service} (status "
-            f"0x{status.Status:04X}); its own log says why"
-        )
-
-
 def _identifiers(wanted: Sequence[Instance], whole_series: bool) -> list[Dataset]:
     """What to ask for: a series, which every PACS knows, or instances by their UIDs."""
-    from pydicom import Dataset
-
-    def identifier(level: str) -> Dataset:
-        asked = Dataset()
-        asked.QueryRetrieveLevel = level
-        asked.StudyInstanceUID, asked.SeriesInstanceUID = wanted[0].study, wanted[0].series
-        return asked
-
+    uids = {"StudyInstanceUID": wanted[0].study, "SeriesInstanceUID": wanted[0].series}
     if whole_series:
-        return [identifier("SERIES")]
-    asked = []
-    for batch in _batches(wanted, _UIDS_AT_ONCE):
-        one = identifier("IMAGE")
-        one.SOPInstanceUID = [instance.uid for instance in batch]
-        asked.append(one)
-    return asked
+        return [identifier("SERIES", **uids)]
+    return [
+        identifier("IMAGE", **uids, SOPInstanceUID=[one.uid for one in batch])
+        for batch in _batches(wanted, _UIDS_AT_ONCE)
+    ]
 
 
 def _batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
@@ -292,6 +258,13 @@ def _is(found: str, asked: str | None) -> bool:
 
 def _pair(file: Outgoing) -> tuple[str, str]:
     return file.instance.sop_class, file.transfer_syntax
+
+
+def _content(file: Outgoing) -> Path | Dataset:
+    """What is sent: a deflated file byte for byte, because it may unpack to any size."""
+    from pydicom import dcmread
+
+    return file.path if file.transfer_syntax == contexts.DEFLATED else dcmread(file.path)
 
 
 def _not_accepted(file: Outgoing) -> str:

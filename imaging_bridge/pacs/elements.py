@@ -6,7 +6,7 @@ here is converted by pydicom, so that no value of a patient's can reach a log.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from halsted.imaging_bridge.pacs.records import Instance, is_uid
 
@@ -41,6 +41,23 @@ def code_in(dataset: Dataset, keyword: str) -> str:
 def as_code(text: str) -> str:
     """The letters, digits, and ``_ . -`` of a text: what may be printed as it came."""
     return "".join(one for one in text[:64] if one.isascii() and (one.isalnum() or one in "_.-"))
+
+
+def json_items(dataset: dict[str, Any], tag: str) -> list[Any]:
+    """The values of an element of a DICOM JSON model (PS3.18, F.2)."""
+    return (dataset.get(tag) or {}).get("Value") or []
+
+
+def json_text(dataset: dict[str, Any], tag: str) -> str:
+    """The first value of an element of a DICOM JSON model; empty without one."""
+    values = json_items(dataset, tag) or [""]
+    return str(values[0] or "").strip(" \0")
+
+
+def json_uid(dataset: dict[str, Any], tag: str) -> str:
+    """A UID element of a DICOM JSON model; empty where there is none, or where it is no UID."""
+    text = json_text(dataset, tag)
+    return text if is_uid(text) else ""
 
 
 def instance_in(dataset: Dataset) -> Instance:

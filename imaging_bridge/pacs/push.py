@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from halsted.imaging_bridge.dicom.files import read_header
 from halsted.imaging_bridge.errors import PacsError, ScanError
-from halsted.imaging_bridge.pacs.elements import instance_in, uid_in
+from halsted.imaging_bridge.pacs.elements import instance_in
 from halsted.imaging_bridge.pacs.records import NotOffered, Outgoing, Pacs, Progress
 
 _DICOMDIR = "1.2.840.10008.1.3.10"
+_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 
 
 @dataclass(frozen=True)
@@ -99,27 +101,19 @@ def gather(paths: Sequence[Path]) -> tuple[list[Outgoing], int]:
 
 
 def _outgoing(path: Path) -> Outgoing | None:
-    from pydicom import dcmread
-
-    uids = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"]
-    try:
-        with path.open("rb") as file:
-            if file.read(132)[128:] != b"DICM":
-                return None
-            file.seek(0)
-            dataset = dcmread(file, stop_before_pixels=True, specific_tags=uids)
-    except OSError as error:
-        raise ScanError(f"cannot open {path} ({error.strerror}); check its permissions") from error
-    except Exception as error:
-        raise ScanError(
-            f"{path} starts like a DICOM file but cannot be parsed ({type(error).__name__}); "
-            "leave it out, or get it again from where it came"
-        ) from error
-    instance = instance_in(dataset)
-    syntax = uid_in(dataset.file_meta, "TransferSyntaxUID")
-    if instance.sop_class == _DICOMDIR or not (instance.study and instance.uid and syntax):
+    """A file of DICOM Part 10; a bare data set is none, because no PACS takes it as it is."""
+    header = read_header(path, _UIDS)
+    if header is None or not _has_preamble(path):
         return None
-    return Outgoing(path, instance, syntax)
+    instance = instance_in(header.dataset)
+    if instance.sop_class == _DICOMDIR or not (instance.study and instance.uid):
+        return None
+    return Outgoing(path, instance, str(header.syntax), header.file_bytes)
+
+
+def _has_preamble(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def _not_held(pacs: Pacs, files: Sequence[Outgoing]) -> Iterator[Outgoing]:

@@ -31,13 +31,18 @@ def store_handler(keep: Keep) -> Any:
 def receiver(node: PacsNode, keep: Keep) -> Iterator[None]:
     """Listen where the PACS expects us, and take what was asked for and nothing else.
 
+    Whoever calls must bear the AE title of the PACS. Only TLS proves that it is the PACS.
+
     Raises:
-        PacsError: the port is taken, or TLS is asked for and there is no certificate.
+        PacsError: the port is taken, TLS is asked for and there is no certificate, or C-MOVE failed
+            after somebody with another AE title was turned away.
     """
     from pynetdicom import evt
 
     ours = entity(node)
     ours.require_called_aet = True
+    ours.require_calling_aet = [node.called_aet]
+    strangers: set[str] = set()
     tls = node.credentials.server_context() if node.uses_tls else None
     host, port = node.receiver
     try:
@@ -45,7 +50,10 @@ def receiver(node: PacsNode, keep: Keep) -> Iterator[None]:
             node.receiver,
             block=False,
             contexts=to_serve(),
-            evt_handlers=[(evt.EVT_C_STORE, store_handler(keep))],
+            evt_handlers=[
+                (evt.EVT_C_STORE, store_handler(keep)),
+                (evt.EVT_REJECTED, lambda event: strangers.add(event.assoc.requestor.ae_title)),
+            ],
             ssl_context=tls,
         )
     except OSError as error:
@@ -56,5 +64,14 @@ def receiver(node: PacsNode, keep: Keep) -> Iterator[None]:
     assert server is not None
     try:
         yield
+    except PacsError as error:
+        strangers.discard(node.called_aet)  # called us by another title than ours
+        if not strangers:
+            raise
+        raise PacsError(
+            f"{error}; {', '.join(map(repr, sorted(strangers)))} called here and was turned away, "
+            f"because images are taken from {node.called_aet} only; if that is the PACS, put this "
+            "AE title into its address, or pull without --via move"
+        ) from error
     finally:
         server.shutdown()

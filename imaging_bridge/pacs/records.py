@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from halsted.imaging_bridge.dicom import elements
 from halsted.imaging_bridge.errors import PacsError
 
 if TYPE_CHECKING:
@@ -16,15 +17,14 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """Called with how many instances are done, and of how many."""
 
-_UID = re.compile(r"[0-9]+(\.[0-9]+)+")  # PS3.5, 9.1; leading zeros, which it bans, are common
 _CODE = re.compile(r"[A-Z0-9_]{1,16}")
 _PATIENT_ID = re.compile(r"[^\\\x00-\x1f]{1,64}")
 _DATE = re.compile(r"[0-9]{8}|[0-9]{8}-|-[0-9]{8}|[0-9]{8}-[0-9]{8}")
 
 
 def is_uid(text: str) -> bool:
-    """Whether this is a DICOM UID: digits and dots, 64 characters at most."""
-    return len(text) <= 64 and _UID.fullmatch(text) is not None
+    """Whether this is a UID of two numbers or more (PS3.5, 9.1), and not any number."""
+    return "." in text and elements.is_uid(text)
 
 
 def check_uid(text: str, what: str) -> str:
@@ -114,11 +114,12 @@ class Instance:
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A DICOM file to be sent."""
+    """A DICOM file to be sent, with its size in bytes."""
 
     path: Path
     instance: Instance
     transfer_syntax: str
+    size: int
 
 
 Keep = Callable[["Dataset", Callable[[Path], object]], bool]

@@ -6,11 +6,14 @@ import contextlib
 import os
 from pathlib import Path
 
-from halsted.imaging_bridge.cache import cache_folder, cache_key
+from halsted.imaging_bridge.cache import cache_key, make_room, study_entry
 from halsted.imaging_bridge.pacs.connect import open_pacs
 from halsted.imaging_bridge.pacs.node import PacsNode
 from halsted.imaging_bridge.pacs.pull import listed, pull_listed
 from halsted.imaging_bridge.pacs.records import Progress, check_uid
+
+_SLICE_BYTES = 530_000
+"""A CT slice of 512 x 512 with its header: a PACS does not list how large its instances are."""
 
 
 def fetch_study(
@@ -32,13 +35,22 @@ def fetch_study(
     Raises:
         PacsError: the PACS cannot be reached, lists no such study, or does not deliver all of it.
         OutputError: the cache is read-only or full.
+        HalstedError: the limit of the cache, ``HALSTED_CACHE_GB``, is no number.
     """
     check_uid(study, "study UID")
     archive = open_pacs(pacs)
     wanted = listed(archive, study)
     key = cache_key(*(f"{one.series}/{one.uid}" for one in wanted))
-    folder = cache_folder() / f"study-{study}-{key[:16]}"
+    folder = study_entry(study, key)
+    _touch(folder)
+    if not folder.is_dir():
+        make_room(len(wanted) * _SLICE_BYTES)
     pulled = pull_listed(archive, wanted, folder, on_progress)
-    with contextlib.suppress(OSError):  # a cache that may only be read is one all the same
-        os.utime(pulled.folder)  # the age that eviction goes by
+    _touch(pulled.folder)
     return pulled.folder
+
+
+def _touch(folder: Path) -> None:
+    """Set the time that `make_room` goes by, so that nobody deletes what is about to be read."""
+    with contextlib.suppress(OSError):  # not there, or in a cache that may only be read
+        os.utime(folder)

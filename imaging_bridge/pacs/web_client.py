@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
 from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from halsted.imaging_bridge.errors import HalstedError, PacsError
 from halsted.imaging_bridge.formats.extras import extra
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from requests import HTTPError, Response, Session
 
 
-def web_client(node: PacsNode) -> DICOMwebClient:
-    """A client of a DICOMweb service.
+TIMEOUT_S = (CONNECT_S, ANSWER_S)
+
+
+def web_client(node: PacsNode, session: Session) -> DICOMwebClient:
+    """A client of a DICOMweb service, over a session from `web_session`.
 
     Raises:
         HalstedError: dicomweb-client is not installed.
@@ -37,22 +41,27 @@ def web_client(node: PacsNode) -> DICOMwebClient:
         )
     client = DICOMwebClient(
         node.address,
-        session=_session(node),
+        session=session,
         permissive_uid=True,  # ours is checked, and a PACS's own may have leading zeros
-        timeout=(CONNECT_S, ANSWER_S),
-        callback=_with_end,
+        timeout=TIMEOUT_S,
     )
     client.set_http_retry_params(retry=False)  # the same command again goes on where it was
     return client
 
 
-def _session(node: PacsNode) -> Session:
-    """Credentials as the environment has them, and from nowhere else (no ``.netrc``)."""
-    from requests import Session
-    from requests.utils import get_environ_proxies
+def web_session(node: PacsNode) -> Session:
+    """Credentials as the environment has them, and from nowhere else (no ``.netrc``).
+
+    Raises:
+        HalstedError: requests, on which dicomweb-client builds, is not installed.
+    """
+    with extra("pacs"):
+        from requests import Session
+        from requests.utils import get_environ_proxies
 
     given = node.credentials
     session = Session()
+    session.hooks["response"] = [_stay, _with_end]
     session.trust_env = False  # would also let REQUESTS_CA_BUNDLE take precedence over ours
     session.proxies.update(get_environ_proxies(node.address))
     if given.ca:
@@ -66,13 +75,42 @@ def _session(node: PacsNode) -> Session:
     return session
 
 
+def _stay(response: Response, *_: Any, **__: Any) -> None:
+    """Refuse a redirect away from the PACS, because a query may hold a patient's number.
+
+    The only other place that may be gone to is the same host by TLS.
+    """
+    if not response.is_redirect:
+        return
+    here, there = (
+        urlsplit(url) for url in (response.url, urljoin(response.url, response.headers["Location"]))
+    )
+    upgraded = (here.scheme, there.scheme) == ("http", "https")
+    if here.hostname == there.hostname and (upgraded or _origin(here) == _origin(there)):
+        return
+    raise PacsError(
+        f"the PACS at {here.hostname} redirects to another place, or from https to http, and what "
+        "is asked may name a patient; pass the address of the DICOMweb service itself"
+    )
+
+
+def _origin(parts: SplitResult) -> tuple[str, int | None]:
+    return parts.scheme, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def content_type(response: Response) -> Message:
+    """The content type of an answer, with its parameters."""
+    header = Message()
+    header["Content-Type"] = response.headers.get("Content-Type", "")
+    return header
+
+
 def _with_end(response: Response, *_: Any, **__: Any) -> Response:
     """Let a multipart answer fail that ends without its closing delimiter (RFC 2046, 5.1.1).
 
     Where the server dies, the connection just ends, and the last instance would be cut in half.
     """
-    header = Message()
-    header["Content-Type"] = response.headers.get("Content-Type", "")
+    header = content_type(response)
     if header.get_content_type() != "multipart/related" or not header.get_boundary():
         return response
     end = f"--{header.get_boundary()}--".encode()
@@ -97,13 +135,15 @@ def as_pacs_errors(node: PacsNode) -> Iterator[None]:
     Answers are not quoted, because they may hold what was sent.
     """
     from requests import ConnectionError, HTTPError, RequestException, Timeout
-    from requests.exceptions import SSLError
+    from requests.exceptions import InvalidJSONError, SSLError
 
     where = f"the PACS at {node.host}:{node.port}"
     try:
         yield
     except HalstedError:
         raise
+    except InvalidJSONError as error:
+        raise _no_dicomweb(node, error) from error
     except SSLError as error:
         raise PacsError(_tls_failure(node, error)) from error
     except HTTPError as error:
@@ -123,10 +163,14 @@ def as_pacs_errors(node: PacsNode) -> Iterator[None]:
             "runs"
         ) from error
     except Exception as error:  # pydicom and json meet whatever the server sent
-        raise PacsError(
-            f"{where} answered with something that is no DICOMweb ({type(error).__name__}); check "
-            "that the address is the root of its DICOMweb service"
-        ) from error
+        raise _no_dicomweb(node, error) from error
+
+
+def _no_dicomweb(node: PacsNode, error: Exception) -> PacsError:
+    return PacsError(
+        f"the PACS at {node.host}:{node.port} answered with something that is no DICOMweb "
+        f"({type(error).__name__}); check that the address is the root of its DICOMweb service"
+    )
 
 
 def _answered(node: PacsNode, error: HTTPError) -> PacsError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from halsted.imaging_bridge.errors import PacsError
 from halsted.imaging_bridge.formats.extras import extra
 from halsted.imaging_bridge.pacs.association import associate
-from halsted.imaging_bridge.pacs.dimse import find_answers
+from halsted.imaging_bridge.pacs.cfind import find_answers
 from halsted.imaging_bridge.pacs.elements import code_in, uid_in
 from halsted.imaging_bridge.pacs.node import PacsNode, check_ae_title
 from halsted.imaging_bridge.pacs.records import check_date, check_modality
@@ -70,7 +70,7 @@ def find_scheduled(
         from pynetdicom import build_context
     asked = _query(date or "", modality or "", station or "")
     with associate(node, [build_context(_WORKLIST)]) as association:
-        answers = find_answers(node, association.send_c_find(asked, _WORKLIST))
+        answers = find_answers(node, association, asked, _WORKLIST)
     try:
         steps = [_step(answer, item) for answer in answers for item in _scheduled(answer)]
     except Exception as error:  # pydicom parses the items only here

@@ -34,14 +34,20 @@ class Liar:
         self.instances: list[str] = []
         self.sends: list[Dataset] = []
         self.tells_classes = True
+        self.studies = [STUDY]
+        self.told = 0
 
     def find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
         asked = event.identifier
         keyword = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID"}.get(
             asked.QueryRetrieveLevel, "SOPInstanceUID"
         )
-        listed = {"SERIES": self.series, "IMAGE": self.instances}
-        for uid in listed.get(asked.QueryRetrieveLevel, [STUDY]):
+        listed = {"STUDY": self.studies, "SERIES": self.series, "IMAGE": self.instances}
+        for uid in listed[asked.QueryRetrieveLevel]:
+            if event.is_cancelled:
+                yield 0xFE00, None
+                return
+            self.told += 1
             answer = Dataset()
             answer.add_new(keyword, "LO", uid)  # UI would be padded otherwise
             answer.PatientName = "Secret^Person"
@@ -99,6 +105,15 @@ def test_what_is_listed_as_a_uid_and_is_none_names_no_file(
         pull(open_pacs(liar.address), STUDY, tmp_path / "out")
     assert open_pacs(liar.address).find(Query()) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_with_too_many_studies_is_told_to_stop(liar: Liar) -> None:
+    liar.studies = [f"{STUDY}.{number}" for number in range(20000)]
+    found = open_pacs(liar.address).find(Query(limit=3))
+    assert [one.study for one in found] == liar.studies[:3]
+    assert liar.told < 10000
+    liar.studies = liar.studies[:3]
+    assert len(open_pacs(liar.address).find(Query(limit=3))) == 3
 
 
 def test_what_was_not_asked_for_is_not_kept(

@@ -42,6 +42,18 @@ def contents(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("way", ["get", "web"])
+def test_studies_beyond_the_limit_are_not_listed(
+    orthanc: Any, write_series: Callable[..., Any], tmp_path: Path, way: str
+) -> None:
+    written = [write_series(tmp_path / str(number), shape=(1, 8, 8)) for number in range(3)]
+    pacs = orthanc.open(way)
+    push(pacs, [one.folder for one in written])
+    for limit in (1, 2):
+        assert len({one.study for one in pacs.find(Query(limit=limit))}) == limit
+    assert {one.series for one in written} <= {one.uid for one in pacs.find(Query())}
+
+
 @pytest.mark.parametrize(
     ("there", "backs"), [("get", ("get", "move")), ("web", ("web",))], ids=["dimse", "web"]
 )

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pydicom
 import pytest
-from pynetdicom import AE
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from halsted.imaging_bridge.errors import PacsError, ScanError
+from halsted.imaging_bridge.errors import ScanError
 from halsted.imaging_bridge.pacs.connect import open_pacs
 from halsted.imaging_bridge.pacs.push import gather, push
+from halsted.imaging_bridge.pacs.records import Query
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
+
+def bare(path: Path) -> Any:
+    dataset = pydicom.dcmread(path)
+    dataset.SOPInstanceUID = pydicom.uid.generate_uid()
+    dataset.file_meta, dataset.preamble = pydicom.dataset.FileMetaDataset(), None
+    return dataset
 
 
 def test_folders_are_searched_and_each_instance_is_taken_once(
@@ -29,9 +39,10 @@ def test_folders_are_searched_and_each_instance_is_taken_once(
     unnamed = pydicom.dcmread(written.files()[1])
     del unnamed.StudyInstanceUID
     unnamed.save_as(tmp_path / "a" / "unnamed.dcm")
+    pydicom.dcmwrite(tmp_path / "a" / "bare", bare(written.files()[1]), enforce_file_format=False)
     files, skipped = gather([tmp_path / "a", written.files()[2]])
     assert len(files) == 3 and len({one.instance.uid for one in files}) == 3
-    assert skipped == 4  # the copy, the notes, the one without a study, and the third slice again
+    assert skipped == 5  # copy, notes, one without a study, one without header, third slice again
     assert {one.transfer_syntax for one in files} == {pydicom.uid.ExplicitVRLittleEndian}
 
 
@@ -42,7 +53,7 @@ def test_what_cannot_be_pushed(write_series: Callable[..., Any], tmp_path: Path)
     for name, told in [
         ("none", "there is no file or folder"),
         ("notes.txt", "is no DICOM instance"),
-        ("broken", "cannot be parsed|is no DICOM instance"),
+        ("broken", "states no TransferSyntaxUID"),
         ("empty", "there is no DICOM file in"),
     ]:
         with pytest.raises(ScanError, match=told) as caught:
@@ -74,50 +85,57 @@ def test_a_server_without_room(
     assert pushed.sent == 0 and pushed.refused.total() == 2
     (reason,) = pushed.refused
     assert reason.startswith("status 0x")
-    with pytest.raises(PacsError, match=r"HTTP 500.*; 0 of 2 instances are there"):
-        push(server.open("web"), [written.folder])
+    pushed = push(server.open("web"), [written.folder])  # answered with 200 and empty sequences
+    assert (pushed.sent, pushed.refused) == (0, {"the PACS did not confirm it": 2})
+    assert server.open("get").find(Query()) == []
 
 
-class Archive(BaseHTTPRequestHandler):
-    """A DICOMweb server that holds nothing and refuses the first instance of what is stored."""
+@pytest.fixture
+def deflating(alone: None) -> Iterator[list[bytes]]:
+    """What a server receives that takes nothing but deflated images, without unpacking it."""
+    received: list[bytes] = []
 
-    refused: ClassVar[str] = ""
-    status: ClassVar[int] = 202
+    def keep(event: Any) -> int:
+        received.append(event.request.DataSet.getvalue())
+        return 0
 
-    def do_GET(self) -> None:
-        self.answer(200, [])
-
-    def do_POST(self) -> None:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            self.rfile.read(int(self.headers["Content-Length"]))
-        reason = {
-            "00081155": {"vr": "UI", "Value": [self.refused]},
-            "00081197": {"vr": "US", "Value": [0xA700]},
-        }
-        self.answer(self.status, {"00081198": {"vr": "SQ", "Value": [reason]}})
-
-    def answer(self, status: int, content: Any) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/dicom+json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
+    peer = AE("DEFLATE")
+    peer.add_supported_context(CT, DeflatedExplicitVRLittleEndian)
+    server = peer.start_server(
+        ("127.0.0.1", 4302), block=False, evt_handlers=[(evt.EVT_C_STORE, keep)]
+    )
+    assert server is not None
+    yield received
+    server.shutdown()
 
 
-@pytest.mark.parametrize("status", [202, 409])  # PS3.18, table 10.5.3-1: some failed, or all
-def test_what_dicomweb_refuses_is_counted(
-    alone: None, write_series: Callable[..., Any], tmp_path: Path, status: int
+def deflate(dataset: Any, number: int) -> None:
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+
+
+def blow_up(path: Path) -> None:
+    """Give a deflated file 512 MiB of pixels, all 0."""
+    content = path.read_bytes()
+    start = 144 + int.from_bytes(content[140:144], "little")
+    unpacked = zlib.decompress(content[start:], -15)
+    pixels = unpacked.index(b"\xe0\x7f\x10\x00OW\0\0") + 8
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(unpacked[:pixels] + (512 << 20).to_bytes(4, "little"))
+    for _ in range(512):
+        packed += packer.compress(bytes(1 << 20))
+    path.write_bytes(content[:start] + packed + packer.flush())
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_is_sent_as_it_is(
+    deflating: list[bytes], write_series: Callable[..., Any], tmp_path: Path
 ) -> None:
-    written = write_series(tmp_path, shape=(1 if status == 409 else 3, 8, 8))
-    uid = str(pydicom.dcmread(written.files()[0]).SOPInstanceUID)
-    handler = type("Once", (Archive,), {"refused": uid, "status": status})
-    with ThreadingHTTPServer(("127.0.0.1", 8099), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
-        pushed = push(open_pacs("http://127.0.0.1:8099"), [written.folder])
-        server.shutdown()
-    assert pushed.refused == {"status 0xA700 Refused: Out of Resources": 1}
-    assert pushed.sent == len(written.files()) - 1
+    (path,) = write_series(tmp_path, shape=(1, 8, 8), edit=deflate).files()
+    blow_up(path)
+    pacs = open_pacs("dicom://DEFLATE@127.0.0.1:4302")
+    tracemalloc.start()
+    pushed = push(pacs, [path])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert pushed.sent == 1
+    assert deflating[0] and path.read_bytes().endswith(deflating[0])
+    assert path.stat().st_size < 1 << 20 and peak < 256 << 20

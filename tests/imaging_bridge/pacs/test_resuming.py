@@ -88,7 +88,7 @@ def test_a_push_goes_on_after_the_server_was_killed(
     way: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("halsted.imaging_bridge.pacs.dicomweb._BATCH_BYTES", 1 << 20)
+    monkeypatch.setattr("halsted.imaging_bridge.pacs.stow.BATCH_BYTES", 1 << 20)
     server = make_orthanc()
     pacs = open_pacs(server.web if way == "stow" else server.address)
     done_before: list[int] = []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,22 @@ def test_a_study_is_transferred_once_and_anew_when_it_has_changed(
     )
 
 
+def test_room_is_made_for_a_study(
+    orthanc: Any, sent: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HALSTED_CACHE", str(tmp_path / "cache"))
+    unused = tmp_path / "cache" / "study-1.2.3-unused"
+    unused.mkdir(parents=True)
+    (unused / "1.dcm").write_bytes(bytes(1000))
+    os.utime(unused, (1, 1))
+    monkeypatch.setenv("HALSTED_CACHE_GB", "0.000001")
+    folder = fetch_study(study_of(sent), orthanc.address)
+    assert list((tmp_path / "cache").iterdir()) == [folder]
+    os.utime(folder, (1, 1))
+    assert fetch_study(study_of(sent), orthanc.address) == folder
+    assert time.time() - folder.stat().st_mtime < 60, "its use was not noted"
+
+
 def halsted(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "halsted", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd)
@@ -81,6 +99,7 @@ def test_the_commands(
         halsted("pacs", "find", "--study", study, "--json"),
         halsted("pacs", "pull", study, cwd=tmp_path),
         halsted("pacs", "pull", study, "--via", "move", "--out", "moved", cwd=tmp_path),
+        halsted("pacs", "pull", study, "--out", "a[/b]", cwd=tmp_path),
         halsted("pacs", "worklist", "--modality", "XX"),
     ]
     for one in done:
@@ -92,7 +111,8 @@ def test_the_commands(
     (found,) = json.loads(done[4].stdout)
     assert (found["uid"], found["modality"], found["instances"]) == (written.series, "CT", 8)
     assert "8/8" in done[5].stderr, "no progress bar"
-    for folder in (study, "moved"):
+    assert done[7].stdout == "a[/b]: 8 instances (8 fetched now)\n"
+    for folder in (study, "moved", "a[/b]"):
         assert len(list((tmp_path / folder / written.series).glob("*.dcm"))) == 8
 
 

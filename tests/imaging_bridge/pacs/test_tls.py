@@ -203,7 +203,16 @@ def test_a_receiver_takes_nothing_unencrypted_and_nothing_from_strangers(
         kept.append(dataset)
         return True
 
-    send = ("storescu", "-aec", "HALSTED", "127.0.0.1", "11112", write_series(tmp_path).files()[0])
+    send = (
+        "storescu",
+        "-aet",
+        "X",
+        "-aec",
+        "HALSTED",
+        "127.0.0.1",
+        "11112",
+        write_series(tmp_path).files()[0],
+    )
     trusting = ("storescu", "+cf", our_files.ca)
     trust(monkeypatch, server_files)
     with pytest.raises(PacsError, match="would send images back unencrypted"):
