@@ -20,7 +20,9 @@ messages = Console(stderr=True, highlight=False, emoji=False)
 """Standard error: progress, notes and errors."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-LabelsOption = Annotated[Path | None, typer.Option(help="Segmentation of the scan; `none` for none.")]
+LabelsOption = Annotated[
+    Path | None, typer.Option(help="Segmentation of the scan; `none` for none.")
+]
 NamesOption = Annotated[
     str | None,
     typer.Option(help="Names of the labels: `totalsegmentator-v2`, or a JSON file {name: value}."),

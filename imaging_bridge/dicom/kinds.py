@@ -83,6 +83,12 @@ MODALITIES = set(
 )
 """Terms of Modality that an image may have (PS3.3 C.7.3.1.1.1)."""
 
+PHOTOMETRIC = {
+    "MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422",
+    "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT",
+}  # fmt: skip
+"""Defined terms of PhotometricInterpretation that an image here may have (PS3.3 C.7.6.3.1.2)."""
+
 
 def name_of(sop_class: str) -> str:
     """What the standard calls an object."""

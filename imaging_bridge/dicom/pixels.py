@@ -18,6 +18,7 @@ from halsted.imaging_bridge.dicom.elements import (
     whole_number_of,
 )
 from halsted.imaging_bridge.dicom.files import DicomHeader
+from halsted.imaging_bridge.dicom.kinds import PHOTOMETRIC
 from halsted.imaging_bridge.dicom.modality_lut import ModalityLut, as_stored, lut_of
 from halsted.imaging_bridge.errors import ScanError
 
@@ -197,14 +198,8 @@ def _kind(header: DicomHeader) -> str:
     return "i" if signed else "u"
 
 
-_PHOTOMETRIC = (
-    "MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422",
-    "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT",
-)  # fmt: skip
-
-
 def _photometric(elements: Elements) -> str:
-    return term_of(elements, "PhotometricInterpretation", _PHOTOMETRIC) or "MONOCHROME2"
+    return term_of(elements, "PhotometricInterpretation", PHOTOMETRIC) or "MONOCHROME2"
 
 
 def _padding(elements: Elements, bits: int) -> tuple[float, float] | None:
@@ -267,7 +262,14 @@ def _job(pixels: Pixels, places: dict[int, list[int]], take: Take) -> Job:
         for place in places[number]:
             take(place, values)
 
-    return Job(pixels.path, pixels.encoded, sorted(places), pixels.frame_bytes, checked)
+    return Job(
+        pixels.path,
+        pixels.encoded,
+        sorted(places),
+        pixels.frame_bytes,
+        checked,
+        pixels.frames * pixels.frame_bytes,
+    )
 
 
 def _stored(pixels: Pixels, number: int) -> NDArray[Any]:

@@ -20,9 +20,7 @@ from halsted.imaging_bridge.dicom.files import DicomHeader
 from halsted.imaging_bridge.dicom.frames import Frame, frames_of
 from halsted.imaging_bridge.dicom.geometry import (
     REPAIRS,
-    SAME_PLACE_MM,
     Placement,
-    in_order,
     place_slices,
 )
 from halsted.imaging_bridge.dicom.kinds import name_of
@@ -31,6 +29,7 @@ from halsted.imaging_bridge.dicom.repairs import resample_slices
 from halsted.imaging_bridge.dicom.stacks import one_stack, phases_of
 from halsted.imaging_bridge.dicom.survey import Survey, survey
 from halsted.imaging_bridge.dicom.suv import suv_factor
+from halsted.imaging_bridge.dicom.values import measure, without_duplicates
 from halsted.imaging_bridge.errors import GeometryError, ScanError
 from halsted.imaging_bridge.volume import Volume
 
@@ -86,26 +85,12 @@ class DicomSeries:
         voxels = np.empty((len(self.slices), first.rows, first.columns), dtype=np.float32)
 
         def fill(number: int, stored: NDArray[Any]) -> None:
-            _measure(self.slices[number], stored, outside, voxels[number])
+            measure(self.slices[number], stored, outside, voxels[number])
 
         read_frames([(one.pixels, one.number) for one in self.slices], fill)
         if placement.sources is not None:
             voxels = resample_slices(voxels, placement.sources, placement.shape, outside)
         return Volume(voxels, self.affine, self.modality, first.unit)
-
-
-def _measure(one: Frame, stored: NDArray[Any], outside: float, result: NDArray[np.float32]) -> None:
-    """Fill `result` with what the stored values of a frame mean."""
-    if one.pixels.lut is not None:
-        result[:] = one.pixels.lut.measured(stored)
-    elif one.slope == 1.0:
-        np.add(stored, np.float32(one.intercept), out=result, casting="unsafe")
-    else:
-        np.multiply(stored, np.float32(one.slope), out=result, casting="unsafe")
-        result += np.float32(one.intercept)
-    if one.pixels.padding is not None:
-        low, high = one.pixels.padding
-        result[(stored >= low) & (stored <= high)] = outside
 
 
 def read_dicom_series(
@@ -182,7 +167,7 @@ def find_phases(
     notes = [*found.notes, *notes]
     _check_budget(folder, (len(frames), frames[0].rows, frames[0].columns), budget_bytes)
     if "drop-duplicates" in repairs:
-        frames, dropped = _without_duplicates(frames)
+        frames, dropped = without_duplicates(frames)
         notes += dropped
     frames, converted = _in_clinical_unit(frames, headers)
     notes += converted
@@ -234,34 +219,6 @@ def _in_clinical_unit(
     return converted, ["Bq/ml were converted to SUV by body weight"]
 
 
-def _without_duplicates(frames: list[Frame]) -> tuple[list[Frame], list[str]]:
-    """The frames less those that repeat the values of another at the same place and phase."""
-    ordered, positions = in_order(frames)
-    kept: list[tuple[Frame, NDArray[np.float64]]] = []
-    for one, position in zip(ordered, positions, strict=True):
-        is_copy = False
-        for other, place in reversed(kept):
-            if np.linalg.norm(place - position) >= SAME_PLACE_MM:
-                break
-            is_copy = is_copy or (other.phase == one.phase and _equal(one, other))
-        if not is_copy:
-            kept.append((one, position))
-    dropped = len(frames) - len(kept)
-    notes = [f"drop-duplicates: {dropped} copies were left out"] if dropped else []
-    return [one for one, _ in kept], notes
-
-
-def _equal(one: Frame, other: Frame) -> bool:
-    """Whether two frames of one size mean the same values."""
-    measured = np.empty((2, one.rows, one.columns), dtype=np.float32)
-    pair = (one, other)
-    read_frames(
-        [(frame.pixels, frame.number) for frame in pair],
-        lambda place, stored: _measure(pair[place], stored, 0.0, measured[place]),
-    )
-    return np.array_equal(measured[0], measured[1])
-
-
 def _choose(surveyed: Survey, wanted: str | None) -> tuple[str, list[DicomHeader]]:
     """Modality and headers of the series to read."""
     folder, found = surveyed.folder, surveyed.series
@@ -296,9 +253,7 @@ def _nothing_readable(folder: Path, others: Mapping[str, list[Path]]) -> str:
             f"{folder} holds no DICOM file; pass the folder in which the files of a series lie, or "
             "an image file"
         )
-    listing = ", ".join(
-        f"{len(paths)} x {name_of(kind)}" for kind, paths in sorted(others.items())
-    )
+    listing = ", ".join(f"{len(paths)} x {name_of(kind)}" for kind, paths in sorted(others.items()))
     return (
         f"{folder} holds no series of slices, only {listing}, which is not supported as a volume; "
         "export the scan as CT, MR or PET images, or convert it to NIfTI"

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.errors import GeometryError, HalstedError, ScanError
+from halsted.imaging_bridge import children
+from halsted.imaging_bridge.child_process import Request, size_of
+from halsted.imaging_bridge.errors import GeometryError, ScanError
 from halsted.imaging_bridge.formats.budget import check_budget
 from halsted.imaging_bridge.formats.extras import extra
 
-if TYPE_CHECKING:
-    from nibabel.spatialimages import SpatialImage
-
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # nibabel's points are RAS
 _LETTERS = "LPSRAI"
-_MINC_2_IMAGE = "minc-2.0/image/0/image"
+_PROGRAM = Path(__file__).with_name("nibabel_child.py")
+_HEADER_BYTES = 4096
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -31,6 +31,25 @@ class Decoded:
     affine: NDArray[np.float64]
 
 
+@dataclass(frozen=True, eq=False)
+class _Header:
+    """What is taken from a header.
+
+    Attributes:
+        shape: In the order of the file's axes.
+        affine: From (i, j, k, 1) to RAS, mm.
+        steps: Size of a voxel along each axis.
+        start: Byte at which the voxels start, of Analyze.
+        voxel_bytes: Size of a stored voxel.
+    """
+
+    shape: tuple[int, ...]
+    affine: NDArray[np.float64]
+    steps: tuple[float, ...]
+    start: int
+    voxel_bytes: int
+
+
 def read_nifti_2(path: Path, phase: int | None) -> Decoded:
     """Read NIfTI-2, whose header has been checked; see `nifti_header`.
 
@@ -38,9 +57,10 @@ def read_nifti_2(path: Path, phase: int | None) -> Decoded:
         ScanError: nibabel cannot read it.
         GeometryError: the axes are not perpendicular.
     """
-    image = _load(path, "Nifti2Image")
-    check_budget(path, image.shape)
-    return _in_lps(path, _voxels(path, image, phase).T, np.asarray(image.affine)[:, [2, 1, 0, 3]])
+    header = _header(path, "Nifti2Image")
+    check_budget(path, header.shape)
+    voxels = _voxels(path, "Nifti2Image", header.shape, phase)
+    return _in_lps(path, voxels, header.affine[:, [2, 1, 0, 3]])
 
 
 def read_minc(path: Path) -> Decoded:
@@ -55,17 +75,16 @@ def read_minc(path: Path) -> Decoded:
     """
     with path.open("rb") as file:
         is_hdf5 = file.read(8) == _HDF5_MAGIC
-    if is_hdf5:
-        _check_self_contained(path)
-    image = _load(path, "Minc2Image" if is_hdf5 else "Minc1Image")
-    if len(image.shape) != 3:
+    image = "Minc2Image" if is_hdf5 else "Minc1Image"
+    header = _header(path, image)
+    if len(header.shape) != 3:
         raise ScanError(
-            f"{path} has {len(image.shape)} axes, but three were expected; export one phase as a "
+            f"{path} has {len(header.shape)} axes, but three were expected; export one phase as a "
             "volume"
         )
-    check_budget(path, image.shape)
-    voxels = _voxels(path, image).astype(np.float32)  # scaled by image-min and image-max
-    return _in_lps(path, voxels, np.asarray(image.affine))
+    check_budget(path, header.shape)
+    voxels = _voxels(path, image, header.shape).astype(np.float32)  # scaled by image-min, image-max
+    return _in_lps(path, voxels, header.affine)
 
 
 def read_analyze(path: Path, orientation: str | None) -> Decoded:
@@ -86,20 +105,21 @@ def read_analyze(path: Path, orientation: str | None) -> Decoded:
             "to NIfTI"
         )
     _check_orientation(orientation)
-    image = _load(path, "Spm99AnalyzeImage")
-    shape = tuple(image.shape[:3]) if image.shape[3:] in ((), (1,)) else ()
+    header = _header(path, "Spm99AnalyzeImage")
+    shape = header.shape[:3] if header.shape[3:] in ((), (1,)) else ()
     if len(shape) != 3:
         raise ScanError(
-            f"{path} has axes of sizes {image.shape}, but three were expected; export one phase"
+            f"{path} has axes of sizes {header.shape}, but three were expected; export one phase"
         )
     check_budget(path, shape)
-    _check_length(path, image)
+    _check_length(path, header)
     affine = np.eye(4)
-    for axis, (letter, step) in enumerate(zip(orientation, image.header.get_zooms(), strict=False)):
+    for axis, (letter, step) in enumerate(zip(orientation, header.steps, strict=False)):
         place = _LETTERS.index(letter)
         affine[:3, axis] = 0.0
         affine[place % 3, axis] = float(step) if place < 3 else -float(step)
-    return Decoded(_voxels(path, image).reshape(shape).T, affine[:, [2, 1, 0, 3]])
+    voxels = _voxels(path, "Spm99AnalyzeImage", shape).reshape(shape[::-1])
+    return Decoded(voxels, affine[:, [2, 1, 0, 3]])
 
 
 def _check_orientation(orientation: str) -> None:
@@ -111,30 +131,51 @@ def _check_orientation(orientation: str) -> None:
         )
 
 
-def _load(path: Path, kind: str) -> SpatialImage:
-    """The file's header as an image of a class of nibabel; no voxel is read."""
+def _header(path: Path, image: str) -> _Header:
+    """The header as a class of nibabel reads it; no voxel is read."""
     with extra("formats"):
-        import nibabel
-    if kind == "Minc2Image":
-        with extra("formats"):
-            import h5py  # type: ignore[import-untyped]  # noqa: F401 - nibabel needs it
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image: SpatialImage = getattr(nibabel, kind).from_filename(str(path))
-    except HalstedError:
-        raise
-    except Exception as error:  # whatever the parser makes of bytes that nobody has vouched for
-        raise _unreadable(path) from error
-    return image
+        import h5py  # type: ignore[import-untyped]  # noqa: F401 - the child reads with both
+        import nibabel  # noqa: F401
+    shape, affine, steps, layout = _asked(path, image, 4, _HEADER_BYTES, what="header")
+    return _Header(
+        tuple(int(count) for count in shape),
+        affine,
+        tuple(float(step) for step in steps),
+        int(layout[0]),
+        int(layout[1]),
+    )
 
 
-def _voxels(path: Path, image: SpatialImage, phase: int | None = None) -> NDArray[Any]:
-    """Real values, in the order of the file's axes."""
-    try:
-        return np.asarray(image.dataobj if phase is None else image.dataobj[..., phase])
-    except Exception as error:
-        raise _unreadable(path) from error
+def _voxels(
+    path: Path, image: str, shape: tuple[int, ...], phase: int | None = None
+) -> NDArray[Any]:
+    """Real values, the slowest axis first."""
+    size = 8 * math.prod(shape[:3])
+    return _asked(path, image, 1, size, what="voxels", phase=phase)[0]
+
+
+def _asked(path: Path, image: str, arrays: int, size: int, **what: Any) -> list[NDArray[Any]]:
+    answers: list[NDArray[Any]] = []
+    request = Request(
+        program=_PROGRAM,
+        path=path,
+        what={"image": image, **what},
+        arrays=arrays,
+        array_bytes=size,
+        more_bytes=2 * size_of(path),
+        take=lambda _, array: answers.append(array),
+        refusal=_refusal,
+    )
+    children.decode([request])
+    return answers
+
+
+def _refusal(path: Path, reason: str) -> ScanError:
+    if reason == "ElsewhereError":
+        return ScanError(
+            f"{path} keeps its voxels in another file; pass one that holds them itself"
+        )
+    return _unreadable(path)
 
 
 def _unreadable(path: Path) -> ScanError:
@@ -144,28 +185,12 @@ def _unreadable(path: Path) -> ScanError:
     )
 
 
-def _check_self_contained(path: Path) -> None:
-    """Refuse an HDF5 file whose voxels lie in another file."""
-    with extra("formats"):
-        import h5py
-    try:
-        with h5py.File(path, "r") as file:
-            voxels = file[_MINC_2_IMAGE]
-            is_own = not voxels.external and not voxels.is_virtual
-            is_own = is_own and Path(voxels.file.filename) == path
-    except Exception as error:
-        raise _unreadable(path) from error
-    if not is_own:
-        raise ScanError(f"{path} keeps its voxels in another file; pass one that holds them itself")
-
-
-def _check_length(path: Path, image: Any) -> None:
+def _check_length(path: Path, header: _Header) -> None:
     """Refuse an image file that is shorter than its header says: nibabel maps it into memory."""
     data = path.with_suffix(".img")
     if not data.is_file():
         raise ScanError(f"there is no file {data} beside {path}; put both into one folder")
-    header = image.header
-    needed = int(header.get_data_offset() + np.prod(image.shape) * header.get_data_dtype().itemsize)
+    needed = header.start + math.prod(header.shape) * header.voxel_bytes
     if data.stat().st_size < needed:
         raise ScanError(
             f"{data} is truncated: it holds {data.stat().st_size} bytes, but its header announces "

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from halsted.imaging_bridge import children
+from halsted.imaging_bridge.child_process import Request, size_of
 from halsted.imaging_bridge.errors import ScanError
 from halsted.imaging_bridge.formats.extras import extra
+from halsted.imaging_bridge.formats.quiet import quiet
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,12 +23,13 @@ if TYPE_CHECKING:
 Region = tuple[int, int, int, int]
 """Part of a picture: first row, first column, rows, columns."""
 
+DECODER = Path(__file__).with_name("decoder_child.py")
+"""What decodes pictures; see `imaging_bridge.children`."""
 PIXEL_BUDGET_BYTES = 1 << 30
 """Default limit on the decoded size of a picture."""
 
-_MODES = {"1": 1, "L": 1, "LA": 2, "P": 4, "I": 2, "I;16": 2, "I;16B": 2, "RGB": 3, "RGBA": 4}
+_MODES = {"1": 1, "L": 1, "LA": 2, "P": 4, "I": 4, "I;16": 2, "I;16B": 2, "RGB": 3, "RGBA": 4}
 """Bytes of a decoded pixel, 8-bit or 16-bit grey, by Pillow's name of the layout."""
-_EXIF_ORIENTATION = 0x0112
 # TIFF 6.0, tag Orientation: what brings the stored rows to how the picture is looked at.
 _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda array: array[:, ::-1],
@@ -64,14 +68,15 @@ def read_pixels(path: Path, budget_bytes: int) -> Pixels:
             partly transparent, or too large.
     """
     with extra("formats"):
+        import imagecodecs  # noqa: F401 - the child decodes with it
         import PIL.Image as pillow
+    answers: list[NDArray[Any]] = []
     try:
-        with warnings.catch_warnings():
+        with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
             with pillow.open(path, formats=("PNG", "JPEG")) as picture:
-                _check(path, picture, budget_bytes)
-                samples = _decode(path, picture)
-                turned = int(picture.getexif().get(_EXIF_ORIENTATION, 1))
+                shape = picture.height, picture.width
+                request = _request(path, picture, budget_bytes, answers)
     except pillow.DecompressionBombError as error:
         raise ScanError(
             f"{path} has more pixels than any PNG or JPEG that is read here; cut it into parts, "
@@ -81,7 +86,11 @@ def read_pixels(path: Path, budget_bytes: int) -> Pixels:
         raise
     except Exception as error:  # whatever the decoders make of bytes that nobody has vouched for
         raise unreadable(path) from error
-    return Pixels(upright(without_alpha(path, samples), turned))
+    children.decode([request])
+    samples, turned = answers
+    if samples.shape[:2] != shape or samples.dtype not in (np.uint8, np.uint16):
+        raise unreadable(path)  # it was changed since its header was read
+    return Pixels(upright(without_alpha(path, samples), int(turned)))
 
 
 def unreadable(path: Path) -> ScanError:
@@ -129,7 +138,22 @@ def upright(samples: NDArray[Any], orientation: int) -> NDArray[Any]:
     return samples if turn is None else np.ascontiguousarray(turn(samples))
 
 
-def _check(path: Path, picture: Image, budget_bytes: int) -> None:
+def _request(path: Path, picture: Image, budget_bytes: int, answers: list[NDArray[Any]]) -> Request:
+    """To decode a picture whose size is known to be bearable; see `decoder_child`."""
+    return Request(
+        program=DECODER,
+        path=path,
+        what={"kind": "picture", "is_deep": _is_deep(picture)},
+        arrays=2,
+        array_bytes=_checked_size(path, picture, budget_bytes),
+        more_bytes=size_of(path),
+        take=lambda _, array: answers.append(array),
+        refusal=lambda path, _: unreadable(path),
+    )
+
+
+def _checked_size(path: Path, picture: Image, budget_bytes: int) -> int:
+    """Bytes of the decoded picture."""
     if picture.mode not in _MODES:
         raise ScanError(
             f"{path} is stored in {picture.mode} (print colours or floating point), but grey or "
@@ -139,6 +163,7 @@ def _check(path: Path, picture: Image, budget_bytes: int) -> None:
         raise ScanError(f"{path} is animated, but one picture was expected; export one frame")
     wide = 2 * _MODES[picture.mode] if _is_deep(picture) else _MODES[picture.mode]
     check_budget(path, picture.height, picture.width, wide, budget_bytes)
+    return picture.height * picture.width * wide
 
 
 def _is_deep(picture: Image) -> bool:
@@ -147,20 +172,3 @@ def _is_deep(picture: Image) -> bool:
         any(";16B" in str(tile[-1]) for tile in getattr(picture, "tile", ()))
         and picture.mode[:3] == "RGB"
     )
-
-
-def _decode(path: Path, picture: Image) -> NDArray[Any]:
-    """(y, x, channel), uint8 or uint16."""
-    if _is_deep(picture):
-        import imagecodecs
-
-        picture.load()  # checks that the file is whole, which the other decoder leaves to chance
-        return np.atleast_3d(imagecodecs.png_decode(path.read_bytes()))
-    if picture.mode == "P":
-        picture = picture.convert("RGBA")
-    elif picture.mode == "1":
-        picture = picture.convert("L")
-    array = np.asarray(picture)
-    if array.dtype not in (np.uint8, np.uint16):
-        array = array.astype(np.uint16)
-    return np.atleast_3d(array)

@@ -6,11 +6,6 @@ patient's name is often printed, are never touched.
 
 from __future__ import annotations
 
-import logging
-import math
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +22,9 @@ from halsted.imaging_bridge.formats.pixels import (
     upright,
     without_alpha,
 )
+from halsted.imaging_bridge.formats.quiet import quiet
+from halsted.imaging_bridge.formats.tiff_spacing import stated_spacing
+from halsted.imaging_bridge.formats.tiff_tiles import decode_region, segment_size
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -35,16 +33,6 @@ TIFF_SUFFIXES = (".tif", ".tiff", ".svs")
 
 _MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _COLOURS = {_MINISWHITE: 1, _MINISBLACK: 1, _RGB: 3, _PALETTE: 1, _YCBCR: 3}
-_TO_MM = {2: 25.4, 3: 10.0}  # TIFF 6.0, tag ResolutionUnit: inch, centimetre
-# Prints and screens are given 72 to 600 dots an inch whatever they show; nothing but a microscope
-# or its like resolves this finely.
-_FINEST_PRINT_MM = 0.01
-
-# Patterns and no XML parser, so that nothing in the file can make one expand entities.
-_APERIO_MPP = re.compile(r"\bMPP\s*=\s*([0-9.]+)")
-_OME_SIZE = r'\bPhysicalSize{0}="([0-9.eE+-]+)"'
-_OME_UNIT = r'\bPhysicalSize{0}Unit="([^"]{{1,4}})"'
-_UNIT_MM = {"nm": 1e-6, "µm": 1e-3, "um": 1e-3, "mm": 1.0, "cm": 10.0}
 
 
 def read_tiff(path: Path, level: int, region: Region | None, budget_bytes: int) -> Pixels:
@@ -61,10 +49,10 @@ def read_tiff(path: Path, level: int, region: Region | None, budget_bytes: int) 
             colour space, or too large; or it has no such level or region.
     """
     with extra("formats"):
-        import imagecodecs  # noqa: F401 - tifffile decodes with it
+        import imagecodecs  # noqa: F401 - the child decodes with it
         import tifffile
     try:
-        with _quiet(), tifffile.TiffFile(path) as file:
+        with quiet(), tifffile.TiffFile(path) as file:
             page, finest = _page(path, file, level)
             _check(path, page)
             whole = region is None
@@ -73,8 +61,8 @@ def read_tiff(path: Path, level: int, region: Region | None, budget_bytes: int) 
             wide = np.dtype(page.dtype).itemsize * page.samplesperpixel
             wide *= 6 if page.photometric == _PALETTE else 1  # three 16-bit colours for a byte
             check_budget(path, part[2], part[3], wide, budget_bytes)
-            check_budget(path, page.tilelength or 1, page.tilewidth or 1, wide, budget_bytes)
-            samples = _colours(path, page, _decode(path, page, part))
+            check_budget(path, *segment_size(page), wide, budget_bytes)
+            samples = _colours(path, page, decode_region(path, page, part))
             return _placed(path, page, finest, part, samples, whole)
     except ScanError:
         raise
@@ -91,7 +79,7 @@ def read_tiff_layers(path: Path, budget_bytes: int) -> NDArray[Any]:
     with extra("formats"):
         import tifffile
     try:
-        with _quiet(), tifffile.TiffFile(path) as file:
+        with quiet(), tifffile.TiffFile(path) as file:
             pages = [file.pages[k].aspage() for k in range(len(file.pages))]
             if len({(page.shape, page.dtype) for page in pages}) != 1 or pages[0].ndim != 2:
                 raise ScanError(
@@ -104,25 +92,13 @@ def read_tiff_layers(path: Path, budget_bytes: int) -> NDArray[Any]:
             layers = []
             for page in pages:
                 _check(path, page)
-                decoded = _decode(path, page, (0, 0, rows, columns))
+                decoded = decode_region(path, page, (0, 0, rows, columns))
                 layers.append(_colours(path, page, decoded)[..., 0])
             return np.stack(layers)
     except ScanError:
         raise
     except Exception as error:
         raise unreadable(path) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without tifffile's log of every damaged tag, which may quote the file."""
-    log = logging.getLogger("tifffile")
-    level = log.level
-    log.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
 
 
 def _page(path: Path, file: TiffFile, level: int) -> tuple[TiffPage, TiffPage]:
@@ -181,60 +157,6 @@ def _check_region(path: Path, page: TiffPage, region: Region) -> None:
         )
 
 
-def _decode(path: Path, page: TiffPage, region: Region) -> NDArray[Any]:
-    """The region as (y, x, sample), from the strips or tiles that it touches."""
-    top, left, rows, columns = region
-    separate = page.samplesperpixel if page.planarconfig == 2 else 1
-    joined = page.samplesperpixel // separate
-    down = math.ceil(page.imagelength / _segment(page)[0])
-    across = math.ceil(page.imagewidth / _segment(page)[1])
-    if len(page.dataoffsets) < separate * down * across:
-        raise unreadable(path)
-    out = np.zeros((separate, rows, columns, joined), page.dtype)
-    length, width = _segment(page)
-    for plane in range(separate):
-        for row in range(top // length, (top + rows - 1) // length + 1):
-            for column in range(left // width, (left + columns - 1) // width + 1):
-                index = (plane * down + row) * across + column
-                tile = _segment_pixels(path, page, index)
-                _paste(out[plane], tile, row * length - top, column * width - left)
-    return np.concatenate(list(out), axis=-1) if separate > 1 else out[0]
-
-
-def _segment(page: TiffPage) -> tuple[int, int]:
-    """Rows and columns of a tile or strip."""
-    if page.is_tiled:
-        return int(page.tilelength), int(page.tilewidth)
-    return min(int(page.rowsperstrip), int(page.imagelength)), int(page.imagewidth)
-
-
-def _segment_pixels(path: Path, page: TiffPage, index: int) -> NDArray[Any]:
-    offset, count = page.dataoffsets[index], page.databytecounts[index]
-    data = None
-    if count:  # a segment of no bytes is one of zeros
-        file = page.parent.filehandle
-        if offset + count > file.size:
-            raise ScanError(
-                f"{path} is truncated: a tile ends at byte {offset + count} of {file.size}; get "
-                "the file again"
-            )
-        file.seek(offset)
-        data = file.read(count)
-    decoded, _, shape = page.decode(data, index, jpegtables=page.jpegtables)
-    if decoded is None:
-        return np.full(shape[1:], page.nodata, page.dtype)
-    return np.asarray(decoded[0])
-
-
-def _paste(out: NDArray[Any], tile: NDArray[Any], top: int, left: int) -> None:
-    """Copy a tile whose corner is at (top, left) of `out` into the part that both share."""
-    rows = slice(max(top, 0), min(top + tile.shape[0], out.shape[0]))
-    columns = slice(max(left, 0), min(left + tile.shape[1], out.shape[1]))
-    out[rows, columns] = tile[
-        rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-    ]
-
-
 def _colours(path: Path, page: TiffPage, samples: NDArray[Any]) -> NDArray[Any]:
     """Grey that grows with brightness, or red, green, blue."""
     if samples.dtype == bool:
@@ -267,7 +189,7 @@ def _placed(
             )
         samples = upright(samples, turned)
     coarser = np.array(finest.shape[:2]) / page.shape[:2] if page is not finest else np.ones(2)
-    stated = _spacing(finest)
+    stated = stated_spacing(finest)
     spacing = np.array(stated or (1.0, 1.0)) * coarser
     if turned in (5, 6, 7, 8):
         spacing = spacing[::-1]
@@ -279,31 +201,3 @@ def _placed(
         (float(origin[0]), float(origin[1])),
         stated is not None,
     )
-
-
-def _spacing(page: TiffPage) -> tuple[float, float] | None:
-    """Millimetres between pixels along (y, x), where the file says so credibly."""
-    text = page.description or ""
-    if found := _APERIO_MPP.search(text):
-        return _credible(1e-3 * float(found[1]), 1e-3 * float(found[1]))
-    if "PhysicalSizeX" in text:
-        return _credible(_ome_size(text, "Y"), _ome_size(text, "X"))
-    unit = _TO_MM.get(int(page.tags.valueof(296, default=2)))
-    resolution = [page.tags.valueof(tag, default=(0, 1)) for tag in (283, 282)]
-    if unit is None or not all(numerator and denominator for numerator, denominator in resolution):
-        return None
-    down, across = (unit * denominator / numerator for numerator, denominator in resolution)
-    return _credible(down, across) if max(down, across) < _FINEST_PRINT_MM else None
-
-
-def _ome_size(text: str, axis: str) -> float:
-    size = re.search(_OME_SIZE.format(axis), text)
-    unit = re.search(_OME_UNIT.format(axis), text)
-    return float(size[1]) * _UNIT_MM.get(unit[1] if unit else "µm", 0.0) if size else 0.0
-
-
-def _credible(down: float, across: float) -> tuple[float, float] | None:
-    """The spacing, or None where it cannot be one."""
-    if 1e-7 < min(down, across) and max(down, across) < 100.0:
-        return down, across
-    return None

@@ -106,12 +106,20 @@ def _signals(path: Path, header: Any, budget_bytes: int) -> dict[str, Signal]:
                 f"{path} gives checksums that its signal files do not have; they are damaged or "
                 "not of this record, so get it again"
             )
-    physical = record.dac(expanded=True, return_res=32)
+    physical = _physical(path, record)
     names = _unique([name or "signal" for name in header.sig_name])
     return {
         name: Signal(physical[k].astype(np.float32), header.fs * frames[k], header.units[k] or "1")
         for k, name in enumerate(names)
     }
+
+
+def _physical(path: Path, record: Any) -> Any:
+    """The samples of each signal in its unit."""
+    try:
+        return record.dac(expanded=True, return_res=32)
+    except Exception as error:  # a format that the header names but nobody knows
+        raise _not_as_described(path) from error
 
 
 def _read(path: Path) -> Any:
@@ -121,10 +129,7 @@ def _read(path: Path) -> Any:
     try:
         return wfdb.rdrecord(stem, physical=False, smooth_frames=False)
     except Exception as error:
-        raise ScanError(
-            f"the signal files of {path} cannot be read as its header describes them; get the "
-            "record again"
-        ) from error
+        raise _not_as_described(path) from error
 
 
 def _check_sizes(path: Path, header: Any) -> int:
@@ -172,3 +177,10 @@ def _annotations(path: Path, rate_hz: float) -> dict[str, Annotations]:
     return {
         ending: read_annotations(file, rate_hz) for ending, file in beside.items() if file.is_file()
     }
+
+
+def _not_as_described(path: Path) -> ScanError:
+    return ScanError(
+        f"the signal files of {path} cannot be read as its header describes them; get the "
+        "record again"
+    )

@@ -19,7 +19,17 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 Done = subprocess.CompletedProcess[str]
-COMMANDS = ("scan", "view", "convert", "deidentify", "scenarios", "train", "evaluate", "render", "demo")
+COMMANDS = (
+    "scan",
+    "view",
+    "convert",
+    "deidentify",
+    "scenarios",
+    "train",
+    "evaluate",
+    "render",
+    "demo",
+)
 SHAPE = (24, 32, 40)  # (z, y, x) at 5 mm
 
 SCENARIO = """

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -56,7 +57,7 @@ def _plant(dataset: FileDataset) -> None:
     dataset.ReferencedPatientSequence = [item]
 
 
-def _file(kind: str, modality: str, shared: dict[str, str]) -> FileDataset:
+def _file(kind: str, modality: str, shared: dict[str, Any]) -> FileDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = pydicom.uid.UID(kind)
     meta.MediaStorageSOPInstanceUID = generate_uid()

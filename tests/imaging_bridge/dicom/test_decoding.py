@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 import zlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -16,8 +18,7 @@ import pytest
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
-from halsted.imaging_bridge import ScanError
-from halsted.imaging_bridge.dicom import decoding
+from halsted.imaging_bridge import ScanError, child_process, children
 from halsted.imaging_bridge.dicom.decoding import Job, decode
 from halsted.imaging_bridge.dicom.series import find_series, read_dicom_series
 
@@ -120,7 +121,7 @@ def _children():
 def test_a_decoder_that_hangs_is_given_up(compressed, monkeypatch):
     written = compressed()
     read_dicom_series(written.folder)  # children are up
-    monkeypatch.setattr(decoding, "SECONDS_FOR_A_FRAME", 0.5)
+    monkeypatch.setattr(child_process, "SECONDS_FOR_AN_ARRAY", 0.5)
     for child in _children():
         os.kill(child, signal.SIGSTOP)
     began = time.monotonic()
@@ -128,6 +129,46 @@ def test_a_decoder_that_hangs_is_given_up(compressed, monkeypatch):
         read_dicom_series(written.folder)
     assert time.monotonic() - began < 5
     assert written.largest_error(read_dicom_series(written.folder)) == 0.0
+
+
+def test_a_relative_path_is_that_of_the_reader(tmp_path, write_series, monkeypatch):
+    """Two patients in folders of the same name: each is read under its own header."""
+    for patient in ("a", "b"):
+        for path in write_series(tmp_path / patient / "scan", shape=(4, 48, 40)).files():
+            dataset = pydicom.dcmread(path)
+            dataset.PixelData = bytes([ord(patient)]) * len(dataset.PixelData)
+            dataset.compress(RLELossless, generate_instance_uid=False)
+            dataset.save_as(path)
+    children.end_children()
+    found = []
+    for patient in ("a", "b"):
+        monkeypatch.chdir(tmp_path / patient)
+        found.append(read_dicom_series(Path("scan")).voxels)
+    assert (found[0] != found[1]).all()
+
+
+@pytest.fixture
+def deflated(tmp_path, write_series):
+    """150 frames of 512 x 512 in one deflated file, the last of which is 7."""
+    dataset = pydicom.dcmread(write_series(tmp_path).files()[0])
+    dataset.Rows = dataset.Columns = 512
+    dataset.NumberOfFrames = 150
+    dataset.PixelData = bytes(149 * 2 * 512 * 512) + b"\7\0" * (512 * 512)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.save_as(tmp_path / "deflated.dcm")
+    return tmp_path / "deflated.dcm"
+
+
+def test_deflated_frames_may_take_as_much_as_the_file_announces(deflated):
+    found: dict[int, Any] = {}
+    size = 2 * 512 * 512
+    decode([Job(deflated, None, [0, 149], size, found.__setitem__, 150 * size)])
+    assert (int(found[0].max()), int(found[149].min())) == (0, 7)
+
+
+def test_deflated_frames_may_take_no_more_than_announced(deflated):
+    with pytest.raises(ScanError, match="MemoryError"):
+        decode([Job(deflated, None, [0, 149], 2 * 512 * 512, lambda *_: None)])
 
 
 def test_deflate_bomb(tmp_path, write_series):

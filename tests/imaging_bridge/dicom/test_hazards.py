@@ -174,7 +174,7 @@ def test_overlapping_slices_keep_the_distance_of_their_positions(tmp_path, write
 def test_unknown_repair(tmp_path, write_series):
     write_series(tmp_path)
     with pytest.raises(ScanError, match="no repair 'guess'"):
-        read_dicom_series(tmp_path, repairs=["guess"])  # type: ignore[list-item]
+        read_dicom_series(tmp_path, repairs=["guess"])
 
 
 # Images that do not belong to the stack.

@@ -189,7 +189,7 @@ def test_frames_of_one_row_or_column(tmp_path, write_series, across, is_column):
         np.concatenate(directions), spacing, volume.to_patient((1, 1, 1)),
     )  # fmt: skip
     expected = np.zeros(SHAPE, bool)
-    line = [1, 1, 1]
+    line: list[int | slice] = [1, 1, 1]
     line[axis] = slice(1, 1 + count)
     expected[tuple(line)] = True
     np.testing.assert_array_equal(read_seg(path, volume).mask("Liver"), expected)

@@ -218,6 +218,22 @@ def test_minc_1_gives_real_values_at_their_place(tmp_path, rotation):
     _agrees(read_volume(path), (-2.0 + stored / 4095.0 * 73.0).transpose(), ras)
 
 
+@pytest.mark.parametrize("name", ["a.mnc", "a.nii"])
+def test_voxels_are_read_by_a_child(tmp_path, name, monkeypatch):
+    def refuse(*arguments, **more):
+        raise AssertionError("parsed in the process of the caller")
+
+    path = tmp_path / name
+    if name == "a.mnc":
+        _minc_2(path, _affine(np.eye(3)))
+    else:
+        nibabel.Nifti2Image(_array(), np.eye(4)).to_filename(path)
+    monkeypatch.setattr(nibabel.spatialimages.SpatialImage, "from_filename", refuse)
+    monkeypatch.setattr(nibabel.arrayproxy.ArrayProxy, "__array__", refuse)
+    monkeypatch.setattr(h5py, "File", refuse)
+    assert read_volume(path).voxels.std() > 0
+
+
 def test_a_broken_minc_is_refused(tmp_path):
     path = tmp_path / "a.mnc"
     _minc_2(path, _affine(np.eye(3)))
