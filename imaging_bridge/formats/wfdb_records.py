@@ -52,7 +52,7 @@ def read_wfdb(path: Path, budget_bytes: int) -> Recording:
 
 def _header(path: Path) -> Any:
     with extra("formats"):
-        import wfdb  # type: ignore[import-untyped]
+        import wfdb
     if "::" in str(path) or "://" in str(path):  # which wfdb would take for a web address
         raise ScanError(f"{path} has '::' or '://' in its path; move the record elsewhere")
     if path.stat().st_size > _MOST_HEADER_BYTES:
