@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from halsted.imaging_bridge.errors import ScanError
+from halsted.imaging_bridge.structures import role_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -116,3 +117,28 @@ def items_of(elements: Elements | Dataset, tag: str) -> list[Elements]:
     if not all(isinstance(item, Dataset) for item in value):
         return []
     return [elements_of(item) for item in value]
+
+
+IDENTITY_TAGS = ("PatientName", "PatientID", "OtherPatientIDs", "OtherPatientNames")
+"""What `name_of_structure` compares with."""
+
+_SHORTEST_WORD = 3
+
+
+def name_of_structure(stated: str, elements: Elements | Dataset, instead: str) -> str:
+    """A structure's name, unless it holds a word of the same file's patient name or number.
+
+    Args:
+        stated: The name in the file.
+        elements: Of the file, with `IDENTITY_TAGS`.
+        instead: What it is called where it has no name, or one that identifies.
+    """
+    told = " ".join(text_of(elements, tag) for tag in IDENTITY_TAGS).casefold()
+    words = {
+        word
+        for word in re.split(r"[\W_]+", told)
+        # a phantom's "name" may well be Liver
+        if len(word) >= _SHORTEST_WORD and role_of(word) == "other"
+    }
+    parts = set(re.split(r"[\W_]+", stated.casefold()))
+    return instead if not stated or words & parts else stated

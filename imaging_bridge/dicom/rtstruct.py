@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from halsted.imaging_bridge.dicom.contours import Filled, fill
 from halsted.imaging_bridge.dicom.contours import fill_even_odd as fill_even_odd
 from halsted.imaging_bridge.dicom.elements import (
+    IDENTITY_TAGS,
     Elements,
     items_of,
+    name_of_structure,
     text_of,
     uid_of,
     whole_number_of,
@@ -39,15 +41,12 @@ _MOST_STRUCTURES = 65_535
 
 @dataclass(frozen=True)
 class _Structure:
-    """A structure's number and record, and its closed contours (points in LPS, mm, (n, 3))."""
+    """A structure: number, name, record, and closed contours (points in LPS, mm, (n, 3))."""
 
     number: int
+    name: str
     record: Elements
     contours: Sequence[NDArray[np.float64]]
-
-    @property
-    def name(self) -> str:
-        return text_of(self.record, "ROIName") or f"roi_{self.number}"
 
 
 def is_rtstruct(path: Path) -> bool:
@@ -147,7 +146,8 @@ def _listed(numbers: Iterable[int], most: int = 8) -> str:
 
 
 def _structures(path: Path) -> Iterator[_Structure]:
-    header = read_header(path, ("StructureSetROISequence", "ROIContourSequence"))
+    tags = (*IDENTITY_TAGS, "StructureSetROISequence", "ROIContourSequence")
+    header = read_header(path, tags)
     if header is None or header.sop_class != RTSTRUCT_CLASS:
         raise ScanError(
             f"{path} is no DICOM RT Structure Set; pass an RTSTRUCT file, or a label map as NIfTI, "
@@ -166,7 +166,9 @@ def _structures(path: Path) -> Iterator[_Structure]:
             for contour in drawn.get(number, [])
             if text_of(contour, "ContourGeometricType") in _CLOSED
         ]
-        yield _Structure(number, record, contours)
+        stated = text_of(record, "ROIName")
+        name = name_of_structure(stated, header.elements, f"roi_{number}")
+        yield _Structure(number, name, record, contours)
 
 
 def _items(path: Path, elements: Elements, tag: str) -> list[Elements]:

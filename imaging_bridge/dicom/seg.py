@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.dicom.elements import items_of, numbers_of, text_of, whole_number_of
+from halsted.imaging_bridge.dicom.elements import (
+    IDENTITY_TAGS,
+    items_of,
+    name_of_structure,
+    numbers_of,
+    text_of,
+    whole_number_of,
+)
 from halsted.imaging_bridge.dicom.files import DicomHeader, read_header
 from halsted.imaging_bridge.dicom.frames import FRAME_TAGS, Frame, frames_of
 from halsted.imaging_bridge.dicom.geometry import axes_of
@@ -20,7 +27,13 @@ from halsted.imaging_bridge.errors import GeometryError, ScanError
 from halsted.imaging_bridge.labels import LabelMap, Provenance
 from halsted.imaging_bridge.volume import Grid
 
-_TAGS = (*FRAME_TAGS, "SegmentSequence", "SegmentationType", "MaximumFractionalValue")
+_TAGS = (
+    *FRAME_TAGS,
+    *IDENTITY_TAGS,
+    "SegmentSequence",
+    "SegmentationType",
+    "MaximumFractionalValue",
+)
 # How far off a voxel centre, in voxels, a pixel of a segment may lie.
 _OFF_GRID = 0.1
 
@@ -76,7 +89,8 @@ def _segments(header: DicomHeader) -> tuple[dict[int, str], Provenance]:
         number = whole_number_of(segment, "SegmentNumber")
         if number is None or not 0 < number < 65536:
             continue  # 0 is the background of a label map
-        name = text_of(segment, "SegmentLabel") or f"segment_{number}"
+        stated = text_of(segment, "SegmentLabel")
+        name = name_of_structure(stated, header.elements, f"segment_{number}")
         while name in names.values():
             name = f"{name}_{number}"
         names[number] = name

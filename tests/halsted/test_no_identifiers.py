@@ -100,16 +100,18 @@ def dicom(tmp_path: Path) -> Path:
     rtstruct = _file(RTStructureSetStorage, "RTSTRUCT", shared)
     rtstruct.StructureSetLabel = rtstruct.StructureSetName = SECRET
     rtstruct.StructureSetDate, rtstruct.StructureSetTime = BORN, "120000"
-    roi, drawn = pydicom.Dataset(), pydicom.Dataset()
+    roi, named, drawn = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
     roi.ROINumber, roi.ROIName, roi.ROIDescription = 1, "Liver", SECRET
+    named.ROINumber, named.ROIName = 2, f"GTV {SECRET}"
     roi.ReferencedFrameOfReferenceUID = shared["FrameOfReferenceUID"]
+    named.ReferencedFrameOfReferenceUID = shared["FrameOfReferenceUID"]
     drawn.ReferencedROINumber, drawn.ContourSequence = 1, []
     for z in (3.0, 6.0, 9.0):
         contour = pydicom.Dataset()
         contour.ContourGeometricType, contour.NumberOfContourPoints = "CLOSED_PLANAR", 4
         contour.ContourData = [4.5, 4.5, z, 14.5, 4.5, z, 14.5, 16.5, z, 4.5, 16.5, z]
         drawn.ContourSequence.append(contour)
-    rtstruct.StructureSetROISequence, rtstruct.ROIContourSequence = [roi], [drawn]
+    rtstruct.StructureSetROISequence, rtstruct.ROIContourSequence = [roi, named], [drawn]
     rtstruct.save_as(folder / "rs.dcm")
     return folder
 
