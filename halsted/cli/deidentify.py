@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from errno import EISDIR
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,6 +83,8 @@ def deidentify(
         "patient": retain_patient,
     }
     options = [option for option, is_wanted in wanted.items() if is_wanted]
+    if report is not None:
+        _check_report(report)
     found, key = resolve_scan(scan, pacs), pseudonyms(key_file)
     with progress() as bar:
         task = bar.add_task("de-identifying", total=None)
@@ -92,6 +96,17 @@ def deidentify(
         )  # fmt: skip
     _tell(done.as_dict(), report, as_json)
     messages.print(f"wrote {done.written} objects to {to}", soft_wrap=True, markup=False)
+
+
+def _check_report(report: Path) -> None:
+    """Find out before the work that the report cannot be written; no folder is made."""
+    folder = next(place for place in report.absolute().parents if place.exists())
+    try:
+        if report.is_dir():
+            raise IsADirectoryError(EISDIR, "it is a folder")
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        fail(f"cannot write the report {report} ({error.strerror}); choose another file")
 
 
 def _tell(content: dict[str, Any], report: Path | None, as_json: bool) -> None:

@@ -12,6 +12,8 @@ from halsted.imaging_bridge.deidentification.identity import Identity, identity_
 from halsted.imaging_bridge.deidentification.names import safe_structure_name
 from halsted.imaging_bridge.deidentification.profile import Option, Rule, rules
 from halsted.imaging_bridge.deidentification.pseudonyms import Pseudonyms
+from halsted.imaging_bridge.deidentification.terms import TERMS
+from halsted.imaging_bridge.dicom.elements import is_uid
 
 if TYPE_CHECKING:
     from pydicom import DataElement, Dataset
@@ -36,7 +38,7 @@ _DICOM_ROOT = "1.2.840.10008."
 # Words in the keywords of UIDs that name a kind of thing, not a thing.
 _KINDS = ("SOPClass", "CodingScheme", "Context", "MappingResource", "TransferSyntax")
 _STRUCTURE_NAMES = {"ROIName": "ROINumber", "SegmentLabel": "SegmentNumber"}
-_PADDING = 0xFFFCFFFC
+_PADDING, _COLOUR_PROFILE = 0xFFFCFFFC, 0x00282000
 
 
 @dataclass
@@ -53,9 +55,13 @@ class Cleaner:
     options: frozenset[Option] = frozenset()
     tally: Tally = field(default_factory=Counter)
 
-    def clean(self, dataset: Dataset) -> None:
-        """De-identify an object and everything nested in it; its pixels stay."""
-        person = str(dataset.get("PatientID") or dataset.get("StudyInstanceUID") or "")
+    def clean(self, dataset: Dataset, person: str) -> None:
+        """De-identify an object and everything nested in it; its pixels stay.
+
+        Args:
+            dataset: The object.
+            person: What stands for its patient, the same in all his objects.
+        """
         identity = identity_of(dataset)
         for keyword in ("PatientID", "PatientName"):
             if keyword in dataset:
@@ -88,7 +94,7 @@ class Cleaner:
             if element.VR in _MOVED:
                 return _MOVED[element.VR]
         if rule.kept_with & self.options:
-            return "kept"
+            return "kept" if _holds_uids_if_any(element) else "remapped"
         if element.VR == "SQ":
             if "U" in rule.action:
                 return "kept"
@@ -127,8 +133,13 @@ class Cleaner:
     def _clear_remains(self, dataset: Dataset, identity: Identity) -> None:
         """Empty what is left of text in which the person is still named."""
         for level, element in _elements(dataset):
-            if element.VR in _TEXT and any(identity.is_in(one) for one in _texts(element)):
-                level[element.tag].value = ""
+            if element.VR not in _TEXT:
+                continue
+            terms = TERMS.get(element.keyword, frozenset())
+            values = _texts(element)
+            kept = [one if one in terms or not identity.is_in(one) else "" for one in values]
+            if kept != values:
+                level[element.tag].value = kept if any(kept) else ""
                 self.tally[_called(element), "emptied"] += 1
 
 
@@ -140,7 +151,9 @@ def _rule_of(element: DataElement) -> Rule | None:
     from pydicom.datadict import dictionary_has_tag
 
     tag = element.tag
-    if tag.is_private or not dictionary_has_tag(tag) or element.VR == "UN" or tag == _PADDING:
+    if tag.is_private or not dictionary_has_tag(tag) or element.VR == "UN":
+        return _REMOVED
+    if tag in (_PADDING, _COLOUR_PROFILE):  # both hold bytes of any kind
         return _REMOVED
     if tag.group <= 2 or tag.group & 0xFF00 in (0x5000, 0x6000):  # commands, curves, overlays
         return _REMOVED
@@ -156,9 +169,15 @@ def _rule_of(element: DataElement) -> Rule | None:
 
 
 def _names_a_kind(element: DataElement) -> bool:
+    if not _holds_uids_if_any(element):
+        return False
     if any(word in element.keyword for word in _KINDS):
         return True
     return all(uid.startswith(_DICOM_ROOT) for uid in _texts(element))
+
+
+def _holds_uids_if_any(element: DataElement) -> bool:
+    return element.VR != "UI" or all(map(is_uid, _texts(element)))
 
 
 def _dummy(vr: str) -> Any:

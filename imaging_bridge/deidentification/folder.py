@@ -13,22 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from halsted.imaging_bridge.deidentification.cleaning import Cleaner
+from halsted.imaging_bridge.deidentification.persons import Persons, persons_in
+from halsted.imaging_bridge.deidentification.pixel_data import can_be_cleaned, cut_remarks
 from halsted.imaging_bridge.deidentification.profile import Option
 from halsted.imaging_bridge.deidentification.pseudonyms import Pseudonyms
 from halsted.imaging_bridge.deidentification.refusal import reason_to_refuse
 from halsted.imaging_bridge.deidentification.report import Report, mark
 from halsted.imaging_bridge.dicom.archives import unpacked
+from halsted.imaging_bridge.dicom.elements import is_uid
 from halsted.imaging_bridge.dicom.files import read_header
 from halsted.imaging_bridge.errors import OutputError, ScanError
 from halsted.imaging_bridge.exports.headers import refuse_deflated
 from halsted.imaging_bridge.files import make_folder
 
 if TYPE_CHECKING:
-    from pydicom import Dataset
     from pydicom.dataset import FileDataset
     from pydicom.uid import UID
 
-_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "PixelDataProviderURL")
 _DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
 # Made once from a random UUID, as PS3.5, B.2 says.
 _IMPLEMENTATION_UID = "2.25.124625101504084978761643969915443472321"
@@ -69,8 +70,9 @@ def deidentify(
     left_out: Counter[str] = Counter()
     with unpacked(scan) as place, _whole_folder(out) as folder:
         paths = _files(place)
+        persons = persons_in(paths)
         for done, path in enumerate(paths, start=1):
-            reason = _deidentify_file(path, folder, cleaner, allow_unknown_pixels)
+            reason = _deidentify_file(path, folder, cleaner, persons, allow_unknown_pixels)
             if reason in _NO_OBJECT or (reason is not None and skip_refused):
                 left_out[reason] += 1
             elif reason is not None:
@@ -135,7 +137,9 @@ def _whole_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _deidentify_file(path: Path, folder: Path, cleaner: Cleaner, allow: bool) -> str | None:
+def _deidentify_file(
+    path: Path, folder: Path, cleaner: Cleaner, persons: Persons, allow: bool
+) -> str | None:
     """Write the de-identified object; where it is not written, return why."""
     header = read_header(path, ())
     if header is None:
@@ -147,14 +151,19 @@ def _deidentify_file(path: Path, folder: Path, cleaner: Cleaner, allow: bool) ->
         dataset = _read(path)
         if reason := reason_to_refuse(dataset, allow):
             return reason
-        _clean(path, dataset, cleaner, header.syntax)
+        if persons.disagree(dataset):
+            return "its study has files of several PatientIDs"
+        if not can_be_cleaned(dataset, header.syntax):
+            return "text can hide in the coding of its pixels"
+        _clean(path, dataset, cleaner, persons.whose(dataset), header.syntax)
         return _write(path, dataset, folder)
 
 
-def _clean(path: Path, dataset: FileDataset, cleaner: Cleaner, syntax: UID) -> None:
+def _clean(path: Path, dataset: FileDataset, cleaner: Cleaner, person: str, syntax: UID) -> None:
     try:
-        _cut_padding(dataset, cleaner)
-        cleaner.clean(dataset)
+        for keyword in cut_remarks(dataset, syntax):
+            cleaner.tally[keyword, "cut to the pixels"] += 1
+        cleaner.clean(dataset, person)
         mark(dataset, cleaner.options)
         _renew_file_meta(dataset, syntax)
     except Exception as error:  # pydicom finds damage on first access; its text may quote values
@@ -179,30 +188,6 @@ def _damaged(path: Path, error: Exception) -> ScanError:
     )
 
 
-def _cut_padding(dataset: Dataset, cleaner: Cleaner) -> None:
-    """Drop what follows the last pixel of an uncompressed image, where anything can hide.
-
-    Raises:
-        EOFError: there are fewer pixels than the image says.
-    """
-    is_image = "Rows" in dataset or "Image Storage" in dataset.SOPClassUID.name
-    if is_image and not any(keyword in dataset for keyword in _PIXELS):
-        raise EOFError
-    if "PixelData" not in dataset or dataset["PixelData"].is_undefined_length:
-        return
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    samples = int(dataset.get("SamplesPerPixel") or 1)
-    bits = dataset.Rows * dataset.Columns * frames * samples * dataset.BitsAllocated
-    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
-        bits = bits * 2 // 3
-    size = -(-bits // 8)
-    if len(dataset.PixelData) < size:
-        raise EOFError
-    if len(dataset.PixelData) > size + size % 2:
-        dataset.PixelData = dataset.PixelData[:size] + b"\0" * (size % 2)
-        cleaner.tally["PixelData", "cut after the last pixel"] += 1
-
-
 def _renew_file_meta(dataset: FileDataset, syntax: UID) -> None:
     """File meta information that says what the object is, and no more; and an empty preamble."""
     from pydicom.dataset import FileMetaDataset
@@ -220,6 +205,11 @@ def _renew_file_meta(dataset: FileDataset, syntax: UID) -> None:
 
 def _write(path: Path, dataset: FileDataset, folder: Path) -> str | None:
     """Write the object; where it is not written, because it is there already, return why."""
+    if not is_uid(dataset.SOPInstanceUID):
+        raise ScanError(
+            f"{path} has no SOPInstanceUID, by which its copy would be named; get the file again "
+            "from where it came"
+        )
     target = folder / f"{dataset.SOPInstanceUID}.dcm"
     buffer = BytesIO()
     try:

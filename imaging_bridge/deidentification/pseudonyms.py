@@ -65,7 +65,7 @@ def pseudonyms(key_file: Path | None = None) -> Pseudonyms:
                 "may read"
             ) from error
     elif KEY_VARIABLE in os.environ:
-        key, where = os.environ[KEY_VARIABLE].strip().encode(), KEY_VARIABLE
+        key, where = os.fsencode(os.environ[KEY_VARIABLE]).strip(), KEY_VARIABLE
     else:
         return Pseudonyms(secrets.token_bytes(32), is_given=False)
     if len(key) < _SHORTEST_KEY:

@@ -67,3 +67,16 @@ def test_a_contradiction_is_one_sentence(
     assert word in done.stderr
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["scan"]
+
+
+@pytest.mark.parametrize("report", ["key.txt/report.json", "folder"])
+def test_a_report_that_cannot_be_written_is_found_first(
+    scan: Path, tmp_path: Path, report: str
+) -> None:
+    (tmp_path / "key.txt").write_text("no folder")
+    (tmp_path / "folder").mkdir()
+    done = deidentify(scan, "--out", tmp_path / "clean", "--report", tmp_path / report)
+    assert done.returncode == 2
+    assert "cannot write the report" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "clean").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections import Counter
@@ -101,6 +102,11 @@ def test_a_guessable_key_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         pseudonyms()
     with pytest.raises(HalstedError, match="cannot read the key file"):
         pseudonyms(tmp_path / "no such file")
+
+
+def test_a_key_may_be_any_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environb, b"HALSTED_DEID_KEY", b" \xff\xfe and fourteen more ")
+    assert pseudonyms().key == b"\xff\xfe and fourteen more"
 
 
 def test_uids_are_valid_and_tell_nothing(secret: Pseudonyms) -> None:
@@ -239,6 +245,9 @@ def test_a_real_study_is_no_less_valid_than_before(
     "name",
     [
         "pydicom/MR_small_RLE.dcm",
+        "pydicom/SC_rgb_jpeg_dcmtk.dcm",
+        "pydicom-data/bad_sequence.dcm",
+        "pydicom-data/emri_small_jpeg_2k_lossless.dcm",
         "pydicom/MR_small_jpeg_ls_lossless.dcm",
         "pydicom/MR_small_jp2klossless.dcm",
         "pydicom-data/emri_small_RLE.dcm",
@@ -246,11 +255,11 @@ def test_a_real_study_is_no_less_valid_than_before(
         "highdicom/seg_image_ct_binary.dcm",
     ],
 )
-def test_pixels_stay_as_they_are_encoded(
+def test_pixels_stay_as_they_are(
     data_folder: Path, secret: Pseudonyms, tmp_path: Path, name: str
 ) -> None:
     path = data_folder / "dicom_hazards" / name
     deidentify(path, tmp_path / "out", secret, allow_unknown_pixels=True)
     before, after = dcmread(path), dcmread(next((tmp_path / "out").iterdir()))
-    assert after.PixelData.rstrip(b"\0") == before.PixelData.rstrip(b"\0")
+    np.testing.assert_array_equal(after.pixel_array, before.pixel_array)
     assert after.file_meta.TransferSyntaxUID == before.file_meta.TransferSyntaxUID

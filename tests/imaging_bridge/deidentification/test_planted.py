@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import dcmread, dcmwrite
-from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from halsted.imaging_bridge.deidentification import Option, Pseudonyms, deidentify
 
@@ -40,6 +47,28 @@ def test_none_is_left(
     assert [mark for mark in marks if mark in written] == []
     told = json.dumps(report.as_dict()).encode()
     assert [mark for mark in marks if mark in told] == []
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [RLELossless, JPEGBaseline8Bit, JPEGLSLossless, JPEG2000Lossless],
+    ids=lambda coding: coding.keyword,
+)
+def test_none_is_left_in_compressed_pixels(
+    planted: Path,
+    secret: Pseudonyms,
+    marks: tuple[bytes, ...],
+    compress: Callable[..., Any],
+    tmp_path: Path,
+    coding: Any,
+) -> None:
+    path = next(planted.rglob("*.dcm"))
+    dataset = dcmread(path)
+    compress(dataset, coding, b" ".join(marks))
+    dataset.save_as(path)
+    deidentify(planted, tmp_path / "out", secret)
+    written = content(tmp_path / "out")
+    assert [mark for mark in marks if mark in written] == []
 
 
 def _encode_again(path: Path, syntax: Any) -> None:
@@ -81,7 +110,7 @@ def test_the_report_counts_by_keyword(planted: Path, secret: Pseudonyms, tmp_pat
     assert report["attributes"]["PatientName"] == {"replaced by a pseudonym": 1}
     assert report["attributes"]["(private)"]["removed"] >= 2
     assert report["attributes"]["ReferencedSOPInstanceUID"]["remapped"] >= 1
-    assert report["attributes"]["PixelData"] == {"cut after the last pixel": 1}
+    assert report["attributes"]["PixelData"] == {"cut to the pixels": 1}
 
 
 def test_nothing_is_said_on_the_way(

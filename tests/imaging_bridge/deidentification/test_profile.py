@@ -112,7 +112,7 @@ def test_uids_are_kept_with_their_option(dated: Path, secret: Pseudonyms) -> Non
 
 def test_dates_move_together(dated: Path, secret: Pseudonyms) -> None:
     made = cleaned(dated, secret, "shifted-dates")
-    days = secret.shift_days("MRN-12345")
+    days = secret.shift_days("mrn-12345")
     assert made.StudyDate == shifted("20240229", days) != "20240229"
     assert made.AcquisitionDateTime == shifted("20240301", days) + "101112.5"
     assert made.StudyTime == "101112"
