@@ -14,16 +14,21 @@ from halsted.imaging_bridge.errors import StructureError
 from halsted.imaging_bridge.formats.extras import extra
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.preparation.separable import triangle_weights, weigh
+from halsted.imaging_bridge.triangles import arrays_of, decimated, signed_volume, smoothed
 
 if TYPE_CHECKING:
     from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 _VERSION = 2  # raise when the surface of the same labels changes
 
+MOST_VOLUME_ERROR = 0.1
+"""From which error on a surface that is to keep its volume is not smoothed; see `surface_of`."""
+
 # Decimation costs by the face, so that one that shall end with few begins with few times as many.
 _SPARE_FACES = 4.0
 _LEAST_STEP = 1.2
-_FLAP_PASSES = 4
+_FEWEST_FACES = 4
+_LEVEL_STEPS = 12  # to a four-thousandth of a voxel
 _COARSENINGS = 12
 # A coarser grid holds the structure if every point of the fine surface is this near to its border:
 # in the part of a coarse voxel that is filled, of which one half is the border.
@@ -47,7 +52,11 @@ class Surface:
 
 
 def surface_of(
-    labels: LabelMap, *names: str, max_faces: int = 5000, inwards: bool = False
+    labels: LabelMap,
+    *names: str,
+    max_faces: int = 5000,
+    inwards: bool = False,
+    keep_volume: bool = False,
 ) -> Surface:
     """The smoothed and decimated surface of the union of some structures, cached.
 
@@ -65,31 +74,41 @@ def surface_of(
         names: The structures.
         max_faces: Upper bound on the number of triangles.
         inwards: Whether the faces are wound inwards, for a camera in a lumen.
+        keep_volume: Whether a structure whose smooth surface misses its volume by more than
+            `MOST_VOLUME_ERROR` is not smoothed, but cut at the level between inside and outside
+            that encloses its volume. Decimation may still change it: see `Surface.volume_error`.
 
     Raises:
         StructureError: a name is unknown, the structures have no voxels, or so few faces are
             allowed that the mesh would not be closed.
     """
+    if max_faces < _FEWEST_FACES:
+        raise StructureError(
+            f"a surface of {max_faces} faces was asked for, but a closed one has at least "
+            f"{_FEWEST_FACES}; allow it more"
+        )
     mask = labels.mask(*names)
     if not mask.any():
         raise StructureError(
             f"the structure {' + '.join(names)} has no voxels, so it has no surface; choose another"
         )
-    key = cache_key("surface", _VERSION, labels.content_hash, sorted(names), max_faces)
-    arrays = cached_arrays(key, lambda: _make_surface(mask, labels.affine, max_faces))
+    key = cache_key("surface", _VERSION, labels.content_hash, sorted(names), max_faces, keep_volume)
+    arrays = cached_arrays(key, lambda: _make_surface(mask, labels.affine, max_faces, keep_volume))
     faces = arrays["faces"][:, ::-1] if inwards else arrays["faces"]
     return Surface(arrays["points"], faces, float(arrays["volume_error"]))
 
 
 def _make_surface(
-    mask: NDArray[np.bool_], affine: NDArray[np.float64], max_faces: int
+    mask: NDArray[np.bool_], affine: NDArray[np.float64], max_faces: int, keep_volume: bool
 ) -> dict[str, NDArray[Any]]:
     with extra("view"):
         import vtkmodules.vtkFiltersCore  # noqa: F401
     cropped, first = _cropped(mask)
     index, faces = _closed_mesh(cropped, affine, max_faces)
+    if keep_volume and _volume_error(cropped, index, faces) > MOST_VOLUME_ERROR:
+        index, faces = _better(cropped, index, faces, max_faces)
     points = (index + first) @ affine[:3, :3].T + affine[:3, 3]
-    enclosed = _signed_volume(points, faces)
+    enclosed = signed_volume(points, faces)
     true = np.count_nonzero(mask) * abs(np.linalg.det(affine[:3, :3]))
     return {
         "points": points.astype(np.float32),
@@ -114,7 +133,7 @@ def _closed_mesh(
 ) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Array indices (n, 3) along (z, y, x) and faces (m, 3) of the first mesh that is closed."""
     for mesh in _meshes(mask, affine, max_faces):
-        found = _decimated(mesh, max_faces)
+        found = decimated(mesh, max_faces)
         if found is not None and len(found[1]):
             return found
     raise StructureError(
@@ -136,12 +155,33 @@ def _meshes(
         grid = _coarser(mask, affine, step)
         if grid.holds(fine):
             yield grid.contour()
-    yield _smoothed(fine)
+    yield smoothed(fine)
     for power in range(_COARSENINGS):
         yield _coarser(mask, affine, max(step, 1.0) * 1.4**power).contour()
 
 
-def _contour(voxels: NDArray[Any]) -> vtkPolyData:
+def _better(
+    mask: NDArray[np.uint8], index: NDArray[np.float64], faces: NDArray[Any], max_faces: int
+) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Array indices and faces of the contour that encloses the mask's volume, if it is nearer."""
+    low, high = 0.0, 1.0
+    for _ in range(_LEVEL_STEPS):  # the lower the level, the more is enclosed
+        level = (low + high) / 2.0
+        enclosed = abs(signed_volume(*arrays_of(_contour(mask, level))))
+        low, high = (level, high) if enclosed > np.count_nonzero(mask) else (low, level)
+    found = decimated(_contour(mask, level), max_faces)
+    if found and _volume_error(mask, *found) < _volume_error(mask, index, faces):
+        return found
+    return index, faces
+
+
+def _volume_error(
+    mask: NDArray[np.uint8], index: NDArray[np.float64], faces: NDArray[Any]
+) -> float:
+    return abs(abs(signed_volume(index, faces)) / np.count_nonzero(mask) - 1.0)
+
+
+def _contour(voxels: NDArray[Any], level: float = 0.5) -> vtkPolyData:
     from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkCommonDataModel import vtkImageData
     from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D
@@ -151,7 +191,7 @@ def _contour(voxels: NDArray[Any]) -> vtkPolyData:
     grid.GetPointData().SetScalars(numpy_to_vtk(voxels.ravel(), deep=True))
     contour = vtkFlyingEdges3D()
     contour.SetInputData(grid)
-    contour.SetValue(0, 0.5)
+    contour.SetValue(0, level)
     contour.ComputeNormalsOff()
     contour.ComputeScalarsOff()
     contour.Update()
@@ -213,74 +253,3 @@ def _sampled(values: NDArray[np.float32], index: NDArray[Any]) -> NDArray[np.flo
         z, y, x = (low + corner).T
         found += weight * values[z, y, x]
     return found
-
-
-def _smoothed(mesh: vtkPolyData) -> vtkPolyData:
-    from vtkmodules.vtkFiltersCore import vtkWindowedSincPolyDataFilter
-
-    smooth = vtkWindowedSincPolyDataFilter()
-    smooth.SetInputData(mesh)
-    smooth.SetNumberOfIterations(15)
-    smooth.SetPassBand(0.1)
-    smooth.BoundarySmoothingOff()
-    smooth.NormalizeCoordinatesOn()
-    smooth.Update()
-    smoothed: vtkPolyData = smooth.GetOutput()
-    return smoothed
-
-
-def _decimated(
-    mesh: vtkPolyData, max_faces: int
-) -> tuple[NDArray[np.float64], NDArray[Any]] | None:
-    """At most that many faces, or None where they would not be closed."""
-    if mesh.GetNumberOfCells() <= max_faces:
-        return _arrays(mesh)
-    points, faces = _arrays(_reduced(mesh, 1.0 - max_faces / mesh.GetNumberOfCells()))
-    faces = _without_flaps(faces)
-    return (points, faces) if (_edge_counts(faces) == 2).all() else None
-
-
-def _reduced(mesh: vtkPolyData, by: float) -> vtkPolyData:
-    from vtkmodules.vtkFiltersCore import vtkQuadricDecimation
-
-    decimate = vtkQuadricDecimation()
-    decimate.SetInputData(mesh)
-    decimate.SetTargetReduction(by)
-    decimate.Update()
-    reduced: vtkPolyData = decimate.GetOutput()
-    return reduced
-
-
-def _arrays(mesh: vtkPolyData) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    from vtkmodules.util.numpy_support import vtk_to_numpy
-
-    index = vtk_to_numpy(mesh.GetPoints().GetData())[:, ::-1].astype(np.float64)
-    return index, vtk_to_numpy(mesh.GetPolys().GetConnectivityArray()).reshape(-1, 3)
-
-
-def _without_flaps(faces: NDArray[Any]) -> NDArray[Any]:
-    """The faces without those that hang on a closed mesh by one edge, as vtk now and then leaves.
-
-    A few passes are enough for flaps; a true hole stays one, and is found by its edges.
-    """
-    for _ in range(_FLAP_PASSES):
-        hangs = (_edge_counts(faces).reshape(3, -1) == 1).any(axis=0)
-        if not hangs.any():
-            break
-        faces = faces[~hangs]
-    return faces
-
-
-def _edge_counts(faces: NDArray[Any]) -> NDArray[np.int64]:
-    """(3 m,) how many faces share the first, second and third edge of each face."""
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
-    keys = edges[:, 0].astype(np.int64) << 32 | edges[:, 1]
-    _, where, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return np.asarray(counts[where])
-
-
-def _signed_volume(points: NDArray[np.float64], faces: NDArray[Any]) -> float:
-    """mm3 that the faces enclose; negative if they are wound inwards."""
-    middle = points.mean(axis=0)
-    a, b, c = (points[faces[:, corner]] - middle for corner in range(3))
-    return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6.0)

@@ -10,60 +10,61 @@ from halsted.imaging_bridge.structures import role_of
 if TYPE_CHECKING:
     from pydicom.sr.coding import Code
 
-# The start of a lower-case name, and pydicom's keyword of the code. The first that matches decides.
+# A whole lower-case name, less its side and number, and pydicom's keyword of the code.
 _KEYWORDS = (
     (r"carina", "Carina"),
     (r"spleen", "Spleen"),
-    (r"kidney_cyst", "Cyst"),
-    (r"kidney", "Kidney"),
-    (r"gallbladder", "Gallbladder"),
+    (r"kidney_cysts?", "Cyst"),
+    (r"kidneys?", "Kidney"),
+    (r"gall_?bladder", "Gallbladder"),
     (r"liver", "Liver"),
     (r"stomach", "Stomach"),
     (r"pancreas", "Pancreas"),
-    (r"adrenal", "AdrenalGland"),
+    (r"adrenals?|adrenal_glands?", "AdrenalGland"),
     (r"lung_upper_lobe", "UpperLobeOfLung"),
     (r"lung_middle_lobe", "MiddleLobeOfRightLung"),
     (r"lung_lower_lobe", "LowerLobeOfLung"),
-    (r"lung", "Lung"),
+    (r"lungs?", "Lung"),
     (r"o?esophagus", "Esophagus"),
     (r"trachea", "Trachea"),
-    (r"bronch", "Bronchus"),
-    (r"thyroid", "Thyroid"),
+    (r"bronch(us|i)", "Bronchus"),
+    (r"thyroid(_gland)?", "Thyroid"),
     (r"small_bowel", "SmallIntestine"),
     (r"duodenum", "Duodenum"),
     (r"colon", "Colon"),
     (r"(urinary_)?bladder", "Bladder"),
     (r"prostate", "Prostate"),
     (r"sacrum", "Sacrum"),
-    (r"vertebra", "Vertebra"),
-    (r"rib", "Rib"),
+    (r"vertebrae?(_[ctls]\d+)?", "Vertebra"),
+    (r"ribs?", "Rib"),
     (r"sternum", "Sternum"),
-    (r"costal_cartilage", "CostalCartilage"),
+    (r"costal_cartilages?", "CostalCartilage"),
     (r"skull", "Skull"),
     (r"humerus", "Humerus"),
     (r"scapula", "Scapula"),
-    (r"clavic", "Clavicle"),
+    (r"clavic(ula|le)", "Clavicle"),
     (r"femur", "Femur"),
-    (r"bone", "Bone"),
+    (r"bones?", "Bone"),
     (r"heart", "Heart"),
     (r"aorta", "Aorta"),
-    (r"pulmonary_vein", "PulmonaryVein"),
-    (r"pulmonary_artery", "PulmonaryArtery"),
-    (r"hepatic_vein", "HepaticVein"),
-    (r"portal_vein", "PortalVein"),
+    (r"pulmonary_veins?", "PulmonaryVein"),
+    (r"pulmonary_arter(y|ies)", "PulmonaryArtery"),
+    (r"hepatic_veins?", "HepaticVein"),
+    (r"portal_vein(_and_splenic_vein)?", "PortalVein"),
     (r"superior_vena_cava", "SuperiorVenaCava"),
     (r"inferior_vena_cava", "InferiorVenaCava"),
     (r"brachiocephalic_trunk", "BrachiocephalicTrunk"),
     (r"brachiocephalic_vein", "BrachiocephalicVein"),
     (r"subclavian_artery", "SubclavianArtery"),
-    (r"(common_)?carotid", "CommonCarotidArtery"),
-    (r"iliac_artery", "CommonIliacArtery"),
-    (r"iliac_ven", "CommonIliacVein"),
-    (r"(great_)?vessel", "BloodVessel"),
+    (r"common_carotid(_artery)?", "CommonCarotidArtery"),
+    (r"(common_)?iliac_artery", "CommonIliacArtery"),
+    (r"(common_)?iliac_(vena|vein)", "CommonIliacVein"),
+    (r"((great|lung|liver|hepatic)_)?vessels?", "BloodVessel"),
     (r"spinal_cord", "SpinalCord"),
     (r"brain", "Brain"),
     (r"skin", "Skin"),
 )
+_SIDE_OR_NUMBER = r"^(left|right)_|_(left|right)(?=_|$)|_\d+$"
 
 
 def category_of(name: str) -> Code:
@@ -77,9 +78,9 @@ def code_of(name: str) -> Code:
     """What a segment of this name is, as far as it is known; else only that it is anatomy."""
     if role_of(name) == "lesion":
         return _snomed("Lesion")
-    lowered = _lowered(name)
+    plain = re.sub(_SIDE_OR_NUMBER, "", _lowered(name))
     for pattern, keyword in _KEYWORDS:
-        if re.match(pattern, lowered):
+        if re.fullmatch(pattern, plain):
             return _snomed(keyword)
     return _snomed("AnatomicalStructure")
 

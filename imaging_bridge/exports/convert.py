@@ -50,8 +50,8 @@ class Conversion:
         series: SeriesInstanceUID where a folder holds several series.
         phase: Index, from 0, of the phase to read where there are several.
         repairs: Faults of a DICOM series that may be mended; see `dicom.geometry.REPAIRS`.
-        reference: Folder of the DICOM series that a SEG, RTSTRUCT or RTDOSE refers to, where it is
-            not the scan itself.
+        reference: Folder, or ZIP archive, of the DICOM series that a SEG, RTSTRUCT or RTDOSE refers
+            to, where it is not the scan itself.
         unit: ``Gy`` says that the scan is a dose, which image files do not tell.
         provenance: Who drew the labels, where their file does not tell.
         labelmap: Whether a SEG is of the newer kind LABELMAP.
@@ -167,7 +167,8 @@ _WRITERS: dict[Format, Callable[[Conversion], list[Path]]] = {
 
 def _source(what: Conversion) -> Source:
     if what.reference is not None:
-        return read_source(find_series(what.reference))
+        with unpacked(what.reference) as folder:
+            return read_source(find_series(folder))
     scan = what.scan
     if scan.is_file() and known_suffix(scan) is not None:
         raise OutputError(

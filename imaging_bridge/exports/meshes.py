@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from halsted.imaging_bridge.errors import StructureError
+from halsted.imaging_bridge.exports.names import file_stems
 from halsted.imaging_bridge.files import make_folder, write_text, write_whole
 from halsted.imaging_bridge.labels import LabelMap
-from halsted.imaging_bridge.surfaces import Surface, surface_of
+from halsted.imaging_bridge.surfaces import MOST_VOLUME_ERROR, Surface, surface_of
 
 MAX_FACES = 50_000
 """Default bound on the triangles of one structure."""
@@ -35,12 +35,14 @@ def write_stl(labels: LabelMap, folder: Path | str, max_faces: int = MAX_FACES) 
         The files, in the order of the label map.
 
     Raises:
-        StructureError: no structure has voxels.
+        StructureError: no structure has voxels, or so few faces are allowed that a surface would
+            not be closed or its volume be wrong by over a tenth.
         OutputError: a file cannot be written.
     """
+    surfaces = list(_surfaces(labels, max_faces))  # all of them, or no file
     folder = make_folder(Path(folder))
     written = []
-    for stem, surface in _surfaces(labels, max_faces):
+    for stem, surface in surfaces:
         path = folder / f"{stem}.stl"
         written.append(write_whole(path, partial(_write_bytes, _stl(surface))))
     return written
@@ -55,7 +57,8 @@ def write_obj(labels: LabelMap, path: Path | str, max_faces: int = MAX_FACES) ->
         max_faces: Upper bound on the triangles of one structure.
 
     Raises:
-        StructureError: no structure has voxels.
+        StructureError: no structure has voxels, or so few faces are allowed that a surface would
+            not be closed or its volume be wrong by over a tenth.
         OutputError: the file cannot be written.
     """
     lines = [f"# {_HEADER.decode()}"]
@@ -80,13 +83,15 @@ def _surfaces(labels: LabelMap, max_faces: int) -> Iterator[tuple[str, Surface]]
             "the labels hold no voxel of any structure, so there is no surface to write; choose "
             "other labels"
         )
-    taken: set[str] = set()
-    for name in names:
-        stem = re.sub(r"[^A-Za-z0-9_+-]+", "_", name).strip("_")[:80] or "structure"
-        if stem.lower() in taken:
-            stem = f"{stem}_{labels.names[name]}"
-        taken.add(stem.lower())
-        yield stem, surface_of(labels, name, max_faces=max_faces)
+    for stem, name in zip(file_stems(names), names, strict=True):
+        surface = surface_of(labels, name, max_faces=max_faces, keep_volume=True)
+        if abs(surface.volume_error) > MOST_VOLUME_ERROR:
+            raise StructureError(
+                f"the surface of {name} with {max_faces} faces or fewer is "
+                f"{abs(surface.volume_error):.0%} off its voxels' volume, and no more than "
+                f"{MOST_VOLUME_ERROR:.0%} is written; allow it more faces, or leave it out"
+            )
+        yield stem, surface
 
 
 def _stl(surface: Surface) -> bytes:

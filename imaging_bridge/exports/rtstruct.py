@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halsted.imaging_bridge.dicom.rtstruct import RTSTRUCT_CLASS
+from halsted.imaging_bridge.errors import StructureError
 from halsted.imaging_bridge.exports.colours import colour_of
 from halsted.imaging_bridge.exports.contours import outlines
 from halsted.imaging_bridge.exports.headers import Source, new_object, save
+from halsted.imaging_bridge.exports.names import dicom_names
 from halsted.imaging_bridge.labels import LabelMap, Provenance
 from halsted.imaging_bridge.structures import Role, role_of
 
@@ -41,9 +43,16 @@ def write_rtstruct(labels: LabelMap, source: Source, path: Path | str) -> Path:
 
     Raises:
         GeometryError: the labels lie on another grid.
+        StructureError: no structure has voxels.
         OutputError: the file cannot be written.
     """
     source.check_grid(labels)
+    drawn = [name for name, volume in labels.volumes_ml.items() if volume > 0]
+    if not drawn:
+        raise StructureError(
+            "the labels hold no voxel of any structure, so there is no contour to write; choose "
+            "other labels"
+        )
     made = new_object(source.headers[0], RTSTRUCT_CLASS, "RTSTRUCT", "Structures")
     made.StructureSetLabel = "Structures"
     made.StructureSetDate = made.InstanceCreationDate
@@ -55,9 +64,8 @@ def write_rtstruct(labels: LabelMap, source: Source, path: Path | str) -> Path:
     made.StructureSetROISequence = []
     made.ROIContourSequence = []
     made.RTROIObservationsSequence = []
-    drawn = [name for name, volume in labels.volumes_ml.items() if volume > 0]
-    for number, name in enumerate(drawn, start=1):
-        made.StructureSetROISequence.append(_roi(number, name, labels.provenance, source))
+    for number, (name, written) in enumerate(zip(drawn, dicom_names(drawn), strict=True), start=1):
+        made.StructureSetROISequence.append(_roi(number, written, labels.provenance, source))
         made.ROIContourSequence.append(_drawing(number, name, labels, source))
         made.RTROIObservationsSequence.append(_observation(number, name))
     return save(made, path)
@@ -83,7 +91,7 @@ def _roi(number: int, name: str, provenance: Provenance, source: Source) -> Data
     roi = Dataset()
     roi.ROINumber = number
     roi.ReferencedFrameOfReferenceUID = source.frame_of_reference
-    roi.ROIName = name[:64]  # as long as DICOM allows
+    roi.ROIName = name
     roi.ROIGenerationAlgorithm = _GENERATED[provenance]
     roi.ROIGenerationDescription = provenance
     return roi

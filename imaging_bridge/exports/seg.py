@@ -20,6 +20,7 @@ from halsted.imaging_bridge.exports.headers import (
     version,
     without_person,
 )
+from halsted.imaging_bridge.exports.names import dicom_names
 from halsted.imaging_bridge.formats.extras import extra
 from halsted.imaging_bridge.labels import LabelMap, Provenance
 
@@ -85,8 +86,10 @@ def _segmentation(
         pixel_array=_numbered(labels, names)[_order(source)],
         segmentation_type="LABELMAP" if labelmap else "BINARY",
         segment_descriptions=[
-            _description(number, name, labels.provenance)
-            for number, name in enumerate(names, start=1)
+            _description(number, name, written, labels.provenance)
+            for number, (name, written) in enumerate(
+                zip(names, dicom_names(names), strict=True), start=1
+            )
         ],
         series_instance_uid=generate_uid(),
         series_number=1,
@@ -130,7 +133,9 @@ def _numbered(labels: LabelMap, names: list[str]) -> NDArray[np.generic]:
     return np.asarray(numbers[labels.voxels])
 
 
-def _description(number: int, name: str, provenance: Provenance) -> SegmentDescription:
+def _description(
+    number: int, name: str, written: str, provenance: Provenance
+) -> SegmentDescription:
     from highdicom import AlgorithmIdentificationSequence
     from highdicom.color import CIELabColor
     from highdicom.seg import SegmentDescription
@@ -144,7 +149,7 @@ def _description(number: int, name: str, provenance: Provenance) -> SegmentDescr
         )
     described = SegmentDescription(
         segment_number=number,
-        segment_label=name[:64],
+        segment_label=written,
         segmented_property_category=category_of(name),
         segmented_property_type=code_of(name),
         algorithm_type=_ALGORITHM[provenance],

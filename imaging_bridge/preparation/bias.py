@@ -12,6 +12,7 @@ from halsted.imaging_bridge.preparation.threads import one_thread
 from halsted.imaging_bridge.volume import Volume
 
 _COARSEST_MM = 4.0
+_FEWEST_SLICES = 4  # a cubic spline has four control points
 _ITERATIONS = (50, 50, 50, 50)
 
 
@@ -30,8 +31,8 @@ def correct_bias(
         coarsest_mm: Greatest spacing that the estimate may use.
 
     Raises:
-        GeometryError: a value is below zero, the mask is empty or of another shape, or the axes are
-            not perpendicular.
+        GeometryError: there are fewer than four slices along an axis, a value is below zero, all
+            are the same, the mask is empty or of another shape, or the axes are not perpendicular.
     """
     import SimpleITK as sitk
 
@@ -42,11 +43,15 @@ def correct_bias(
     else:
         region = sitk.GetImageFromArray(mask.astype(np.uint8))
         region.CopyInformation(image)
-    shrink = [max(1, int(coarsest_mm // distance)) for distance in volume.spacing[::-1]]
+    shrink = [
+        max(1, min(int(coarsest_mm // distance), count // _FEWEST_SLICES))
+        for distance, count in zip(volume.spacing[::-1], volume.shape[::-1], strict=True)
+    ]
+    coarse, coarse_region = sitk.Shrink(image, shrink), sitk.Shrink(region, shrink)
     corrector = sitk.N4BiasFieldCorrectionImageFilter()
     corrector.SetMaximumNumberOfIterations(_ITERATIONS)
     with one_thread():
-        corrector.Execute(sitk.Shrink(image, shrink), sitk.Shrink(region, shrink))
+        corrector.Execute(coarse, coarse_region)
     field = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(image))
     inside = sitk.GetArrayViewFromImage(region) > 0
     gain = np.exp(field - field[inside].mean())
@@ -54,7 +59,7 @@ def correct_bias(
 
 
 def _check(volume: Volume, mask: NDArray[np.bool_] | None) -> None:
-    lowest = float(volume.voxels.min())
+    lowest, highest = float(volume.voxels.min()), float(volume.voxels.max())
     if lowest < 0:
         raise GeometryError(
             f"this volume goes down to {lowest:g}, but a bias field multiplies values that are not "
@@ -64,4 +69,14 @@ def _check(volume: Volume, mask: NDArray[np.bool_] | None) -> None:
         raise GeometryError(
             f"the mask has shape {mask.shape} with {int(np.count_nonzero(mask))} voxels in it, but "
             f"voxels of a volume of shape {volume.shape} were expected; pass a mask on its grid"
+        )
+    if min(volume.shape) < _FEWEST_SLICES:
+        raise GeometryError(
+            f"this volume has shape {volume.shape}, but a bias field is estimated from at least "
+            f"{_FEWEST_SLICES} slices along each axis; pass more of the scan"
+        )
+    if lowest == highest:
+        raise GeometryError(
+            f"every voxel of this volume is {lowest:g}, which tells nothing about a bias field; "
+            "pass an image of the patient"
         )

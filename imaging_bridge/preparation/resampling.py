@@ -51,9 +51,16 @@ def target_with_spacing(grid: Grid, spacing_mm: ArrayLike) -> Target:
         spacing_mm: Along (z, y, x), or one number for all.
 
     Raises:
-        GeometryError: a spacing is not positive, or so fine that the grid would be huge.
+        GeometryError: a spacing is not one or three positive numbers, or so fine that the grid
+            would be huge.
     """
-    spacing = np.broadcast_to(np.asarray(spacing_mm, dtype=np.float64), (3,))
+    spacing = np.asarray(spacing_mm, dtype=np.float64)
+    if spacing.shape not in ((), (1,), (3,)):
+        raise GeometryError(
+            f"a spacing of shape {spacing.shape} was asked for, but one number or three were "
+            "expected; pass millimetres along z, y and x"
+        )
+    spacing = np.broadcast_to(spacing, (3,))
     if not (np.isfinite(spacing).all() and (spacing > 0).all()):
         raise GeometryError(
             f"a spacing of {spacing.tolist()} mm was asked for, but it must be above 0; pass "

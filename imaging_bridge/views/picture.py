@@ -198,7 +198,7 @@ def _legend(figure: Figure, cut: list[tuple[str, RGB]], left: float) -> None:
     if len(cut) > _MOST_IN_LEGEND:
         more = f"and {len(cut) - _MOST_IN_LEGEND} more"
         handles.append(Patch(facecolor=_BACKGROUND, label=more))
-    figure.legend(
+    legend = figure.legend(
         handles=handles,
         loc="center left",
         bbox_to_anchor=(left + 0.005, 0.5),
@@ -206,3 +206,5 @@ def _legend(figure: Figure, cut: list[tuple[str, RGB]], left: float) -> None:
         labelcolor=_INK,
         fontsize=10,
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a name with two $ is no formula

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,22 @@ def test_a_dose_needs_a_unit_and_a_series(ct: Path, data_folder: Path, tmp_path:
     assert done.returncode == 0, done.stderr
     made = dcmread(out)
     assert made.pixel_array.max() * float(made.DoseGridScaling) == pytest.approx(2.5)
+
+
+def test_the_series_that_is_referred_to_may_be_a_zip(data_folder: Path, tmp_path: Path) -> None:
+    dose = write(tmp_path / "dose.nii.gz", np.full((4, 5, 6), 2.5, np.float32))
+    series = data_folder / "dicom_hazards" / "rt-utils" / "mock_data"
+    archive = shutil.make_archive(str(tmp_path / "series"), "zip", series)
+    made = []
+    for reference in (series, archive):
+        out = tmp_path / "dose.dcm"
+        done = convert(
+            dose, "--to", "rtdose", "--unit", "Gy", "--reference", reference, "--out", out
+        )
+        assert done.returncode == 0, done.stderr
+        made.append(dcmread(out))
+    assert made[0].FrameOfReferenceUID == made[1].FrameOfReferenceUID
+    assert made[0].StudyInstanceUID == made[1].StudyInstanceUID
 
 
 @pytest.mark.parametrize(

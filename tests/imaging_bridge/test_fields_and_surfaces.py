@@ -180,6 +180,10 @@ def test_a_thin_vessel_says_that_its_surface_is_too_thin() -> None:
     voxels[5:55, 15, 15] = 1
     labels = LabelMap(voxels, np.eye(4)[[2, 1, 0, 3]], {"vessel": 1})
     assert surface_of(labels, "vessel").volume_error < -0.1
+    kept = surface_of(labels, "vessel", keep_volume=True)
+    assert is_closed(kept)
+    assert abs(kept.volume_error) < 0.002
+    assert volume_mm3(kept, kept.points.mean(axis=0)) == pytest.approx(50, rel=0.002)
     distance = signed_distance(labels.mask("vessel"), labels.spacing)
     assert distance[30, 15, 15] == pytest.approx(-0.5)
     assert distance[30, 15, 20] == pytest.approx(4.5)
@@ -242,3 +246,10 @@ def test_what_has_no_voxels_has_no_surface() -> None:
         surface_of(labels, "nothing")
     with pytest.raises(StructureError, match="'spleen'"):
         surface_of(labels, "spleen")
+
+
+@pytest.mark.parametrize("budget", [-1, 0, 3])
+def test_too_few_faces_for_any_body_are_refused(budget: int) -> None:
+    labels, _ = ball(oblique(mirrored=False))
+    with pytest.raises(StructureError, match="at least 4"):
+        surface_of(labels, "ball", max_faces=budget)

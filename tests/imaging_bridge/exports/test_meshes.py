@@ -80,3 +80,33 @@ def test_empty_labels_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StructureError, match="no voxel"):
         write_obj(empty, tmp_path / "all.obj")
     assert not list(tmp_path.iterdir())
+
+
+def test_small_structures_keep_their_volume(tmp_path: Path) -> None:
+    """Of which smoothing leaves between 0 and 87 %."""
+    z, y, x = np.indices((20, 20, 60))
+    voxels = np.zeros(z.shape, np.uint8)
+    voxels[2:18, 9:11, 4:6] = 1
+    voxels[10, 10, 10] = 2
+    voxels[np.arange(2, 18), np.arange(2, 18), 15] = 3
+    voxels[np.hypot(np.hypot(z - 10, y - 10), x - 25) <= 2] = 4
+    voxels[np.hypot(np.hypot(z - 10, y - 10), x - 40) <= 3] = 5
+    names = {"vessel": 1, "voxel": 2, "diagonal": 3, "nodule_2": 4, "nodule_3": 5}
+    labels = LabelMap(voxels, np.diag([3.0, 0.7, 0.7, 1.0])[[2, 1, 0, 3]], names)
+    for name, path in zip(names, write_stl(labels, tmp_path), strict=True):
+        mesh = read(vtkSTLReader(), path)
+        check_closed(mesh)
+        measure = vtkMassProperties()
+        measure.SetInputData(mesh)
+        exact = 0.002 if name != "nodule_3" else 0.06
+        assert measure.GetVolume() / 1000 == pytest.approx(labels.volumes_ml[name], rel=exact)
+
+
+def test_a_surface_that_would_be_too_small_is_refused_by_name(tmp_path: Path) -> None:
+    voxels = np.zeros((9, 9, 9), np.uint8)
+    voxels[4, 4, 4] = 1
+    labels = LabelMap(voxels, np.eye(4), {"speck": 1})
+    for write, name in ((write_obj, "a.obj"), (write_stl, "a")):
+        with pytest.raises(StructureError, match="speck with 4 faces or fewer is 81% off"):
+            write(labels, tmp_path / name, max_faces=4)
+    assert not list(tmp_path.iterdir())

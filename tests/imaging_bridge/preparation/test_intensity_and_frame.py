@@ -55,6 +55,21 @@ def test_what_has_no_bias_field_is_refused():
     fine = Volume(np.ones((5, 6, 7), np.float32), AFFINE, "MR")
     with pytest.raises(GeometryError, match="mask has shape"):
         correct_bias(fine, np.zeros((5, 6, 7), bool))
+    with pytest.raises(GeometryError, match="every voxel of this volume is 1"):
+        correct_bias(fine)
+
+
+@pytest.mark.parametrize("slices", [1, 3, 4, 6])
+def test_a_bias_field_needs_four_slices(slices):
+    """And is estimated from as many, also of a scan that is thinner than the estimate's spacing."""
+    rng = np.random.default_rng(0)
+    values = (100 + rng.random((slices, 32, 32))).astype(np.float32)
+    thin = Volume(values, np.eye(4)[[2, 1, 0, 3]], "MR")
+    if slices < 4:
+        with pytest.raises(GeometryError, match="at least 4 slices"):
+            correct_bias(thin)
+    else:
+        np.testing.assert_allclose(correct_bias(thin).voxels, values, rtol=0.02)
 
 
 def test_windows():

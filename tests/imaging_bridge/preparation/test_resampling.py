@@ -128,3 +128,10 @@ def test_labels_keep_their_volume():
 def test_a_useless_spacing_is_refused(spacing):
     with pytest.raises(GeometryError, match="spacing of"):
         resample(_linear(_affine(np.eye(3))), spacing)
+
+
+@pytest.mark.parametrize("spacing", [[1, 2], [], [1, 2, 3, 4], [[1, 2, 3]]])
+def test_a_spacing_has_one_or_three_numbers(spacing):
+    volume = _linear(_affine(np.eye(3)))
+    with pytest.raises(GeometryError, match="one number or three"):
+        resample(volume, spacing)

@@ -94,3 +94,12 @@ def test_another_suffix_is_refused(patient: Patient, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"\.png"):
         draw_picture(patient, tmp_path / "ct.jpg")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a$\\x$b", "$_$"])
+def test_a_name_is_shown_as_it_is(patient: Patient, tmp_path: Path, name: str) -> None:
+    """Not read as a formula."""
+    voxels = np.zeros(SHAPE, np.uint8)
+    voxels[6:14, 15:30, 30:60] = 1
+    labelled = patient.with_labels(LabelMap(voxels, AFFINE, {name: 1}))
+    assert draw_picture(labelled, tmp_path / "a.png", (45, 44, -30), "0,100").stat().st_size > 0
