@@ -122,11 +122,7 @@ def _work(seeds: list[Seed], numbers: list[int], base: int, results: Any) -> Non
     logging.disable()
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 2)
-    for seed in seeds:  # every library is loaded before memory counts
-        try:
-            read_one(seed, -1 % (1 << 31), base)
-        except Exception:
-            pass
+    check_honest(seeds)  # every library is loaded before memory counts
     for number in numbers:
         results.put(("begin", number))
         results.put(("done", asdict(read_one(seeds[number % len(seeds)], number, base))))

@@ -27,7 +27,9 @@ FormatOption = Annotated[
 OutOption = Annotated[Path, typer.Option(help="File to write; for `stl` a folder.")]
 ReferenceOption = Annotated[
     Path | None,
-    typer.Option(help="DICOM series that a SEG, RTSTRUCT or RTDOSE refers to, if not SCAN."),
+    typer.Option(
+        help="DICOM series, folder or ZIP, that a SEG, RTSTRUCT or RTDOSE refers to, if not SCAN."
+    ),
 ]
 UnitOption = Annotated[
     Literal["Gy"] | None, typer.Option(help="Says that an image file is a dose.")

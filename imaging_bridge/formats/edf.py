@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from halsted.imaging_bridge.errors import ScanError
+from halsted.imaging_bridge.formats.channel_names import channel_names
 from halsted.imaging_bridge.formats.extras import extra
 from halsted.imaging_bridge.signals import Annotations, Recording, Signal
 
@@ -47,6 +48,7 @@ class _Layout:
     record_s: float
     samples: tuple[int, ...]
     labels: tuple[str, ...]
+    person: str
     is_continuous: bool
 
     @property
@@ -58,7 +60,8 @@ class _Layout:
 def read_edf(path: Path, budget_bytes: int) -> Recording:
     """Read all signals in their physical units, and the annotations.
 
-    An annotation is kept as its text where EDF+ lists that text, else as `OTHER_TEXT`.
+    A label that holds a word of the patient's identification is replaced; see `channel_names`. An
+    annotation is kept as its text where EDF+ lists that text, else as `OTHER_TEXT`.
 
     Raises:
         ScanError: the file is no EDF, truncated, interrupted (EDF+D) or too large.
@@ -71,7 +74,7 @@ def read_edf(path: Path, budget_bytes: int) -> Recording:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about dates, which are not taken
             file = edfio.read_edf(path, lazy_load_data=True, header_encoding="latin-1")
-            signals = _signals(file)
+            signals = _signals(file, layout.person)
             annotations = _annotations(file) if _ANNOTATION_LABEL in layout.labels else {}
     except ScanError as error:
         raise ScanError(f"{path} cannot be used: {error}") from error
@@ -95,6 +98,7 @@ def _layout(path: Path) -> _Layout:
             float(fixed[244:252]),
             tuple(int(one) for one in samples),
             tuple(labels),
+            fixed[8:88].decode("latin-1"),
             not fixed[192:197].startswith(b"EDF+D"),
         )
     except OSError as error:
@@ -134,10 +138,10 @@ def _check(path: Path, layout: _Layout, budget_bytes: int) -> None:
         )
 
 
-def _signals(file: Any) -> dict[str, Signal]:
+def _signals(file: Any, person: str) -> dict[str, Signal]:
     signals: dict[str, Signal] = {}
-    for signal in file.signals:
-        label = signal.label or "signal"
+    labels = channel_names([signal.label or "signal" for signal in file.signals], person)
+    for signal, label in zip(file.signals, labels, strict=True):
         taken = sum(name == label or name.startswith(f"{label}_") for name in signals)
         name = f"{label}_{taken + 1}" if taken else label
         samples = signal.data.astype(np.float32)

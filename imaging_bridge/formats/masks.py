@@ -16,6 +16,7 @@ from halsted.imaging_bridge.formats.tiff import TIFF_SUFFIXES, read_tiff_layers
 from halsted.imaging_bridge.labels import LabelMap, Provenance
 from halsted.imaging_bridge.volume import Volume
 
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
 # Masks that were saved as JPEG have grey noise around black and white; Kvasir-SEG's authors
 # (Jha et al. 2020, doi:10.1007/978-3-030-37734-2_37) cut in the middle.
 _THRESHOLD = 127
@@ -33,7 +34,8 @@ def read_mask(
     """Read a mask of black and white, or a TIFF file of several, one page a structure.
 
     Args:
-        path: PNG, JPEG or TIFF file. A pixel brighter than 127 of 255 belongs to the structure.
+        path: PNG, JPEG or TIFF file. PNG and TIFF hold black and one brighter value; of JPEG,
+            which blurs, a pixel brighter than 127 of 255 belongs to the structure.
         names: Of the structures, one a layer.
         reference: The picture as `read_photograph` gives it, whose grid the labels take.
         provenance: Who drew the mask, which such files do not say.
@@ -91,7 +93,7 @@ def read_instances(
     if path.is_dir():
         voxels = _from_folder(path, budget_bytes)
     else:
-        if path.suffix.lower() in (".jpg", ".jpeg"):
+        if path.suffix.lower() in _JPEG_SUFFIXES:
             raise ScanError(
                 f"{path} is a JPEG, which changes the numbers of instances; pass a PNG or TIFF"
             )
@@ -148,6 +150,11 @@ def _is_bright(path: Path, grey: NDArray[Any]) -> NDArray[np.bool_]:
         raise ScanError(
             f"{path} is brightest at {brightest} of {full}, so it holds numbers and not black and "
             "white; read it with read_instances"
+        )
+    if path.suffix.lower() not in _JPEG_SUFFIXES and not np.isin(grey, (0, brightest)).all():
+        raise ScanError(
+            f"{path} holds values between black (0) and white ({brightest}), so that no threshold "
+            "is sure; read numbered things with read_instances, or save it in black and white"
         )
     return np.asarray(grey > _THRESHOLD * (full // 255))
 

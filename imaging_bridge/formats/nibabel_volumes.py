@@ -15,8 +15,8 @@ from halsted.imaging_bridge.child_process import Request, size_of
 from halsted.imaging_bridge.errors import GeometryError, ScanError
 from halsted.imaging_bridge.formats.budget import check_budget
 from halsted.imaging_bridge.formats.extras import extra
+from halsted.imaging_bridge.formats.nifti_place import TO_LPS, are_perpendicular
 
-_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # nibabel's points are RAS
 _LETTERS = "LPSRAI"
 _PROGRAM = Path(__file__).with_name("nibabel_child.py")
 _HEADER_BYTES = 4096
@@ -50,8 +50,13 @@ class _Header:
     voxel_bytes: int
 
 
-def read_nifti_2(path: Path, phase: int | None) -> Decoded:
+def read_nifti_2(path: Path, phase: int | None, unit_mm: float) -> Decoded:
     """Read NIfTI-2, whose header has been checked; see `nifti_header`.
+
+    Args:
+        path: The file.
+        phase: Index along the fourth axis, or None where there is none.
+        unit_mm: Millimetres in the header's unit, which nibabel does not heed.
 
     Raises:
         ScanError: nibabel cannot read it.
@@ -60,7 +65,8 @@ def read_nifti_2(path: Path, phase: int | None) -> Decoded:
     header = _header(path, "Nifti2Image")
     check_budget(path, header.shape)
     voxels = _voxels(path, "Nifti2Image", header.shape, phase)
-    return _in_lps(path, voxels, header.affine[:, [2, 1, 0, 3]])
+    affine = np.diag([unit_mm, unit_mm, unit_mm, 1.0]) @ header.affine
+    return _in_lps(path, voxels, affine[:, [2, 1, 0, 3]])
 
 
 def read_minc(path: Path) -> Decoded:
@@ -199,10 +205,9 @@ def _check_length(path: Path, header: _Header) -> None:
 
 
 def _in_lps(path: Path, voxels: NDArray[Any], affine: NDArray[np.float64]) -> Decoded:
-    steps = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.allclose(steps.T @ steps, np.eye(3), atol=1e-4):
+    if not are_perpendicular(affine[:3, :3]):
         raise GeometryError(
             f"{path} has axes that are not perpendicular (a sheared affine); resample it onto a "
             "rectangular grid first"
         )
-    return Decoded(voxels, _TO_LPS @ affine)
+    return Decoded(voxels, TO_LPS @ affine)

@@ -16,6 +16,7 @@ from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from halsted.imaging_bridge.errors import ScanError
 from halsted.imaging_bridge.formats.budget import check_budget
@@ -27,6 +28,7 @@ _MAGICS = {
     _NIFTI_2_HEADER_BYTES: (b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n"),
 }
 _CHUNK_BYTES = 1 << 20
+_UNITS_MM = {1: 1000.0, 2: 1.0, 3: 0.001}  # metre, millimetre, micron; unknown is millimetre
 _FLOATS = {16: "f4", 64: "f8"}  # codes of the header's datatype
 # Bits of a voxel by datatype, where it is a number.
 _BITS = {2: 8, 4: 16, 8: 32, 16: 32, 64: 64, 256: 8, 512: 16, 768: 32, 1024: 64, 1280: 64}
@@ -38,7 +40,7 @@ _MOST_EXTENSION_BYTES = 4 << 20
 _LABEL = re.compile(rb'<Label\s+Key="(\d+)"[^>]*>\s*(?:<!\[CDATA\[(.*?)\]\]>|([^<]*))\s*</Label>')
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NiftiHeader:
     """The parts of a NIfTI header that are checked here.
 
@@ -51,6 +53,8 @@ class NiftiHeader:
         names: Voxel values by name, from a label table in the header's extension; or empty.
         version: Of NIfTI, 1 or 2.
         is_pair: Whether the voxels lie in a file of their own, beside the header.
+        unit_mm: Millimetres in the unit that the header measures places in (xyzt_units).
+        sform: 4x4 from (i, j, k, 1) to RAS, mm, of version 1 where its code is not 0.
     """
 
     dimensions: tuple[int, ...]
@@ -61,6 +65,8 @@ class NiftiHeader:
     names: dict[str, int]
     version: int = 1
     is_pair: bool = False
+    unit_mm: float = 1.0
+    sform: NDArray[np.float64] | None = None
 
     @property
     def file_bytes(self) -> int:
@@ -176,16 +182,34 @@ def _fields(head: bytes, order: str) -> NiftiHeader:
     version = 2 if len(head) == _NIFTI_2_HEADER_BYTES else 1
     if version == 2:
         (code, bits), (count, *dimensions) = at(12, "2h"), at(16, "8q")
-        (offset,), placed = at(168, "q"), at(344, "2i")
+        (offset,), placed, (units,) = at(168, "q"), at(344, "2i"), at(500, "i")
     else:
         (code, bits), (count, *dimensions) = at(70, "2h"), at(40, "8h")
-        (offset,), placed = at(108, "f"), at(252, "2h")
+        (offset,), placed, (units,) = at(108, "f"), at(252, "2h"), at(123, "B")
     if not 1 <= count <= 7 or (_BITS | _COLOURS).get(code) != bits:
         raise ValueError("dimensions or datatype")
     float_type = order + _FLOATS[code] if code in _FLOATS else ""
     size = tuple(dimensions[: max(count, 0)])
     is_pair = _magic(head)[1:2] == b"i"
-    return NiftiHeader(size, bits, float_type, offset, any(placed), {}, version, is_pair)
+    unit_mm = _UNITS_MM.get(units & 7, 1.0)
+    return NiftiHeader(
+        size,
+        bits,
+        float_type,
+        offset,
+        any(placed),
+        {},
+        version,
+        is_pair,
+        unit_mm,
+        _sform(head, order, unit_mm) if version == 1 and placed[1] > 0 else None,
+    )
+
+
+def _sform(head: bytes, order: str, unit_mm: float) -> NDArray[np.float64]:
+    """From srow_x, srow_y and srow_z."""
+    rows = np.array(struct.unpack_from(f"{order}12f", head, 280)).reshape(3, 4)
+    return np.vstack([unit_mm * rows, [0.0, 0.0, 0.0, 1.0]])
 
 
 def _label_table(extension: bytes) -> dict[str, int]:

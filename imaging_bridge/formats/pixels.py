@@ -125,11 +125,15 @@ def without_alpha(path: Path, samples: NDArray[Any]) -> NDArray[Any]:
     if samples.shape[2] in (1, 3):
         return samples
     if samples[..., -1].min() < np.iinfo(samples.dtype).max:
-        raise ScanError(
-            f"{path} is partly transparent, so that its colours are not defined; flatten it onto "
-            "a background"
-        )
+        raise _transparent(path)
     return samples[..., :-1]
+
+
+def _transparent(path: Path) -> ScanError:
+    return ScanError(
+        f"{path} is partly transparent, so that its colours are not defined; flatten it onto "
+        "a background"
+    )
 
 
 def upright(samples: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -161,6 +165,8 @@ def _checked_size(path: Path, picture: Image, budget_bytes: int) -> int:
         )
     if getattr(picture, "n_frames", 1) > 1:
         raise ScanError(f"{path} is animated, but one picture was expected; export one frame")
+    if picture.mode != "P" and "transparency" in picture.info:  # one colour stands for none
+        raise _transparent(path)
     wide = 2 * _MODES[picture.mode] if _is_deep(picture) else _MODES[picture.mode]
     check_budget(path, picture.height, picture.width, wide, budget_bytes)
     return picture.height * picture.width * wide

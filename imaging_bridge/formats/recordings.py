@@ -20,7 +20,8 @@ def read_recording(path: Path | str, *, budget_bytes: int = RECORDING_BUDGET_BYT
     """Read a WFDB record, with the annotation files beside its header, or an EDF or EDF+ file.
 
     Nothing about the person, no date and no free text is taken from the files: of WFDB's
-    annotations the symbols are kept, of EDF+ the texts that its standard lists.
+    annotations the symbols are kept, of EDF+ the texts that its standard lists. A
+    channel whose name holds a word of what the file says about the person is ``signal 1``, ...
 
     Args:
         path: The header ``NAME.hea``, or a file ``NAME.edf``.

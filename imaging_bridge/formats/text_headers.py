@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from halsted.imaging_bridge.errors import ScanError
 from halsted.imaging_bridge.formats.budget import check_budget
+from halsted.imaging_bridge.formats.text_fields import check_meta_fields, check_nrrd_fields
 
 _MOST_HEADER_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 20
@@ -65,13 +67,31 @@ def check_text_header(path: Path) -> None:
     head = _head(path)
     is_meta = path.suffix.lower() in (".mha", ".mhd")
     try:
-        layout = _meta(head) if is_meta else _nrrd(head)
+        if is_meta:
+            fields, start = _meta_fields(head)
+            layout = _meta(fields, start)
+            check_meta_fields(path, fields)
+        else:
+            fields, start = _nrrd_fields(head)
+            layout = _nrrd(fields, start)
+            check_nrrd_fields(path, fields)
     except (KeyError, ValueError) as error:
         raise ScanError(
             f"{path} cannot be read as {path.suffix.lower()}: it is truncated, damaged, or of "
             "another format, as its header does not describe its voxels; get the file again"
         ) from error
     check_budget(path, layout.size)
+    data = _data_file(path, layout)
+    present = _present(data, layout)
+    if present < layout.needed:
+        raise ScanError(
+            f"{path} is truncated: there are {present} bytes of voxels, but its header announces "
+            f"{layout.needed}; get the file again"
+        )
+
+
+def _data_file(path: Path, layout: _Layout) -> Path:
+    """The file that holds the voxels."""
     data = path
     if layout.name:
         is_name = layout.name.isprintable() and len(layout.name) < 200
@@ -88,12 +108,7 @@ def check_text_header(path: Path) -> None:
         data = path.with_name(layout.name)
         if not data.is_file():
             raise ScanError(f"the data file that {path} names is missing; put it beside the header")
-    present = _present(data, layout)
-    if present < layout.needed:
-        raise ScanError(
-            f"{path} is truncated: there are {present} bytes of voxels, but its header announces "
-            f"{layout.needed}; get the file again"
-        )
+    return data
 
 
 def _head(path: Path) -> bytes:
@@ -106,7 +121,8 @@ def _head(path: Path) -> bytes:
         ) from error
 
 
-def _meta(head: bytes) -> _Layout:
+def _meta_fields(head: bytes) -> tuple[dict[str, str], int]:
+    """Fields by name, and the byte after them."""
     fields = {}
     offset = 0
     for line in head.splitlines(keepends=True):
@@ -115,6 +131,10 @@ def _meta(head: bytes) -> _Layout:
         fields[key.strip()] = value.strip()
         if key.strip() == "ElementDataFile":
             break
+    return fields, offset
+
+
+def _meta(fields: Mapping[str, str], offset: int) -> _Layout:
     size = tuple(int(one) for one in fields["DimSize"].split())
     kind = fields["ElementType"].removeprefix("MET_").removeprefix("U").removesuffix("_ARRAY")
     needed = math.prod(size) * _META_BYTES[kind] * int(fields.get("ElementNumberOfChannels", "1"))
@@ -126,7 +146,8 @@ def _meta(head: bytes) -> _Layout:
     return _Layout("" if is_own else name, offset, needed, size, window)
 
 
-def _nrrd(head: bytes) -> _Layout:
+def _nrrd_fields(head: bytes) -> tuple[dict[str, str], int]:
+    """Fields by name, in small letters without spaces, and the byte after them."""
     if not head.startswith(b"NRRD"):
         raise ValueError("no magic")
     ends = [found.end() for found in (re.search(rb"\r?\n\r?\n", head),) if found]
@@ -136,6 +157,10 @@ def _nrrd(head: bytes) -> _Layout:
         key, colon, value = line.partition(":")
         if colon and not value.startswith("="):
             fields[key.strip().lower().replace(" ", "")] = value.strip()
+    return fields, offset
+
+
+def _nrrd(fields: Mapping[str, str], offset: int) -> _Layout:
     kind = re.sub(
         r"^(signed|unsigned|u(?=int|short|char|long))", "", fields["type"].replace(" ", "")
     )

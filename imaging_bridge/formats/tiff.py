@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 TIFF_SUFFIXES = (".tif", ".tiff", ".svs")
 
 _MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
+_JPEG = (6, 7, 33007, 34892)  # compressions whose decoder turns YCbCr into RGB
 _COLOURS = {_MINISWHITE: 1, _MINISBLACK: 1, _RGB: 3, _PALETTE: 1, _YCBCR: 3}
 
 
@@ -56,7 +57,7 @@ def read_tiff(path: Path, level: int, region: Region | None, budget_bytes: int) 
             page, finest = _page(path, file, level)
             _check(path, page)
             whole = region is None
-            part = region or (0, 0, int(page.imagelength), int(page.imagewidth))
+            part = region or (0, 0, *_size(page))
             _check_region(path, page, part)
             wide = np.dtype(page.dtype).itemsize * page.samplesperpixel
             wide *= 6 if page.photometric == _PALETTE else 1  # three 16-bit colours for a byte
@@ -127,6 +128,11 @@ def _check(path: Path, page: TiffPage) -> None:
             f"{path} has the colour space {int(page.photometric)} of TIFF (print colours, or "
             "another that is rare), but grey or RGB was expected; export it as RGB"
         )
+    if page.photometric == _YCBCR and page.compression not in _JPEG:
+        raise ScanError(
+            f"{path} stores brightness and colour differences (YCbCr) without JPEG compression, "
+            "but grey or RGB was expected; export it as RGB"
+        )
     if page.dtype is None or page.dtype.kind not in "bu" or page.dtype.itemsize > 2:
         raise ScanError(
             f"{path} has pixels of type {page.dtype}, but whole numbers of 8 or 16 bits were "
@@ -140,6 +146,11 @@ def _check(path: Path, page: TiffPage) -> None:
         )
     if page.imagedepth != 1:
         raise ScanError(f"{path} is a volume in one TIFF page; export one plane as a picture")
+
+
+def _size(page: TiffPage) -> tuple[int, int]:
+    """Rows and columns; `page.shape` starts with the planes of a picture stored by colour."""
+    return int(page.imagelength), int(page.imagewidth)
 
 
 def _check_region(path: Path, page: TiffPage, region: Region) -> None:
@@ -188,7 +199,7 @@ def _placed(
                 f"{path} is stored turned, so that a region of it is not defined; read it whole"
             )
         samples = upright(samples, turned)
-    coarser = np.array(finest.shape[:2]) / page.shape[:2] if page is not finest else np.ones(2)
+    coarser = np.array(_size(finest)) / _size(page)
     stated = stated_spacing(finest)
     spacing = np.array(stated or (1.0, 1.0)) * coarser
     if turned in (5, 6, 7, 8):

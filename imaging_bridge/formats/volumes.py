@@ -26,6 +26,7 @@ from halsted.imaging_bridge.formats.nibabel_volumes import (
     read_nifti_2,
 )
 from halsted.imaging_bridge.formats.nifti_header import is_nifti, read_nifti_header
+from halsted.imaging_bridge.formats.nifti_place import check_sform, check_taken, sheared
 from halsted.imaging_bridge.formats.text_headers import check_text_header
 from halsted.imaging_bridge.labels import LabelMap, Provenance
 from halsted.imaging_bridge.volume import Volume, affine_from_sitk
@@ -169,13 +170,15 @@ def _from_nibabel(decoded: Decoded) -> _Image:
 def _read_nifti(path: Path, phase: int | None) -> _Image:
     header = read_nifti_header(path)
     if header.version == 1:
+        check_sform(path, header)
         image = _read_with_sitk(path, phase)
+        check_taken(path, header, image.affine, image.voxels.shape)
         return replace(image, names=header.names)
     sizes = list(header.dimensions)
     while len(sizes) > 3 and sizes[-1] == 1:
         sizes.pop()
     _check_axes(path, sizes, phase)
-    decoded = read_nifti_2(path, phase if len(sizes) == 4 else None)
+    decoded = read_nifti_2(path, phase if len(sizes) == 4 else None, header.unit_mm)
     voxels = decoded.voxels.reshape(decoded.voxels.shape[-3:])
     return _Image(voxels, decoded.affine, names=header.names)
 
@@ -238,10 +241,7 @@ def _check_axes(path: Path, size: Sequence[int], phase: int | None) -> None:
 
 def _unreadable(path: Path, reason: str) -> ScanError | GeometryError:
     if "orthonormal" in reason:
-        return GeometryError(
-            f"{path} has axes that are not perpendicular (a sheared sform); resample it onto a "
-            "rectangular grid first"
-        )
+        return sheared(path)
     return ScanError(
         f"{path} cannot be read as {image_suffix(path)}: it is truncated, damaged, of another "
         "format, or the data file that its header names is missing; get the file again"

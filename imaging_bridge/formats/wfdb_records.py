@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from halsted.imaging_bridge.errors import ScanError
+from halsted.imaging_bridge.formats.channel_names import channel_names
 from halsted.imaging_bridge.formats.extras import extra
 from halsted.imaging_bridge.formats.wfdb_annotations import ANNOTATORS, read_annotations
 from halsted.imaging_bridge.signals import Annotations, Recording, Signal
@@ -33,6 +34,9 @@ _MOST_HEADER_BYTES = 1 << 20
 
 def read_wfdb(path: Path, budget_bytes: int) -> Recording:
     """Read a record; one without its signal files is its annotations alone.
+
+    A signal's name that holds a word of the header's comments, where WFDB has the person's age, sex
+    and whatever was noted, is replaced; see `channel_names`.
 
     Raises:
         ScanError: a file is missing, truncated, damaged, of another format, or too large.
@@ -107,7 +111,8 @@ def _signals(path: Path, header: Any, budget_bytes: int) -> dict[str, Signal]:
                 "not of this record, so get it again"
             )
     physical = _physical(path, record)
-    names = _unique([name or "signal" for name in header.sig_name])
+    stated = [name or "signal" for name in header.sig_name]
+    names = _unique(channel_names(stated, " ".join(header.comments or ())))
     return {
         name: Signal(physical[k].astype(np.float32), header.fs * frames[k], header.units[k] or "1")
         for k, name in enumerate(names)

@@ -76,6 +76,19 @@ def test_nifti_2_with_a_slope_four_axes_or_labels(tmp_path):
     assert dict(read_labels(tmp_path / "seg.nii", {"liver": 1}).names) == {"liver": 1}
 
 
+@pytest.mark.parametrize("image", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize(("unit", "mm"), [("meter", 1000), ("mm", 1), ("micron", 0.001), (0, 1)])
+def test_nifti_places_are_brought_to_millimetres(tmp_path, rotation, image, unit, mm):
+    array, ras = _array(), _affine(rotation(4))
+    file = image(array, ras)
+    file.header.set_xyzt_units(unit)
+    nibabel.save(file, tmp_path / "a.nii")
+    volume = read_volume(tmp_path / "a.nii")
+    np.testing.assert_allclose(volume.spacing, np.array([2.5, 0.8, 0.7]) * mm, rtol=1e-6)
+    ras[:3] *= mm
+    _agrees(volume, array, ras)
+
+
 def test_a_broken_nifti_2_is_refused(tmp_path):
     path = tmp_path / "a.nii"
     nibabel.save(nibabel.Nifti2Image(_array(), _affine(np.eye(3))), path)
@@ -147,6 +160,86 @@ def test_voxels_outside_the_folder_are_never_read(tmp_path, name, other):
     shutil.copy(raw, tmp_path / "secret.raw")
     path.write_text(path.read_text().replace(raw.name, other))
     _refused(path)
+
+
+def _with_field(path, line, old=None):
+    """A file that SimpleITK wrote, with a line more in its header or in place of others."""
+    image = sitk.GetImageFromArray(_array())
+    image.SetOrigin((5, 6, 7))
+    sitk.WriteImage(image, str(path))
+    data = path.read_bytes()
+    old = old or (b"NDims = 3" if path.suffix == ".mha" else b"dimension: 3")
+    start = data.index(old)
+    end = data.index(b"\n", start) + 1
+    kept = data[start:end] if old.endswith(b"3") else b""
+    path.write_bytes(data[:start] + kept + line + data[end:])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"ElementToIntensityFunctionSlope = 2\n", "ElementToIntensityFunctionSlope"),
+        (b"ElementToIntensityFunctionOffset = -1024\n", "ElementToIntensityFunctionOffset"),
+        (b"ElementToIntensityFunctionSlope = nan\n", "ElementToIntensityFunctionSlope"),
+        (b"ElementToIntensityFunctionSlope = two\n", "damaged"),
+        (b"DistanceUnits = um\n", "DistanceUnits"),
+    ],
+)
+def test_metaimage_fields_that_would_be_passed_over_are_refused(tmp_path, line, words):
+    _refused(_with_field(tmp_path / "a.mha", line), words)
+
+
+def test_metaimage_fields_that_change_nothing(tmp_path):
+    lines = b"ElementToIntensityFunctionSlope = 1\nElementToIntensityFunctionOffset = 0.0\n"
+    path = _with_field(tmp_path / "a.mha", lines + b"DistanceUnits = mm\n")
+    assert (read_volume(path).voxels == _array()).all()
+
+
+def test_a_metaimage_without_a_place_lies_at_the_origin(tmp_path):
+    path = _with_field(tmp_path / "a.mha", b"", old=b"TransformMatrix")
+    assert read_volume(path).orientation == "SPL"
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"Offset = 5 6 7\n", b""))
+    assert read_volume(path).origin.tolist() == [0, 0, 0]
+    path.write_bytes(data.replace(b"Orientation = RAI", b"Orientation = LPI"))
+    _refused(path, "AnatomicalOrientation")
+
+
+@pytest.mark.parametrize(
+    ("old", "line", "words"),
+    [
+        (b"space: ", b"", "no space"),
+        (b"space: ", b"space dimension: 3\n", "no space"),
+        (b"space: ", b"space: scanner-xyz\n", "no space"),
+        (b"space: ", b"space: 3D-right-handed\n", "no space"),
+        (b"space directions", b"", "no space directions"),
+        (b"space directions", b"spacings: 1 1 2\n", "no space directions"),
+        (b"space origin", b"", "no space origin"),
+        (None, b'space units: "um" "um" "um"\n', "space units"),
+        (None, b'space units: "mm" "mm" "cm"\n', "space units"),
+    ],
+)
+def test_an_nrrd_whose_place_is_not_sure_is_refused(tmp_path, old, line, words):
+    path = _with_field(tmp_path / "a.nrrd", b"")
+    assert read_volume(path)
+    _refused(_with_field(path, line, old), words)
+
+
+@pytest.mark.parametrize(
+    ("space", "origin"),
+    [
+        ("left-posterior-superior", (5, 6, 7)),
+        ("LPS", (5, 6, 7)),
+        ("right-anterior-superior", (-5, -6, 7)),
+        ("RAS", (-5, -6, 7)),
+        ("Left-Anterior-Superior", (5, -6, 7)),
+    ],
+)
+def test_frames_of_nrrd(tmp_path, space, origin):
+    lines = f'space: {space}\nspace units: "mm" "mm" "mm"\n'.encode()
+    volume = read_volume(_with_field(tmp_path / "a.nrrd", lines, old=b"space: "))
+    assert volume.origin.tolist() == list(origin)
 
 
 @pytest.mark.parametrize("suffix", [".mha", ".nrrd"])

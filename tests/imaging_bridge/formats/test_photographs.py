@@ -80,6 +80,12 @@ def test_a_transparent_picture_is_refused(tmp_path):
     _refused(tmp_path / "a.png", "transparent")
 
 
+@pytest.mark.parametrize(("shape", "colour"), [((20, 30, 3), (0, 0, 0)), ((20, 30), 0)])
+def test_a_picture_with_a_colour_that_stands_for_none_is_refused(tmp_path, shape, colour):
+    pillow.fromarray(_picture(shape)).save(tmp_path / "a.png", transparency=colour)
+    _refused(tmp_path / "a.png", "transparent")
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_turned_jpeg_is_upright_and_loses_where_it_was_taken(tmp_path, orientation):
     from PIL import ImageOps
@@ -260,6 +266,33 @@ def test_a_slide_too_large_for_the_budget_is_read_by_region(tmp_path):
     assert coarse.spacing[1:].tolist() == [2.0, 2.0]  # pixels of the finest level
 
 
+def test_levels_of_a_slide_stored_by_colour(tmp_path):
+    path = tmp_path / "slide.tif"
+    finest = np.moveaxis(_picture((512, 768, 3)), -1, 0)
+    keep = {"photometric": "rgb", "planarconfig": "separate", "tile": (128, 128), "metadata": None}
+    with tifffile.TiffWriter(path) as file:
+        file.write(finest, subifds=1, **keep)
+        file.write(finest[:, ::4, ::4], subfiletype=1, **keep)
+    coarse = read_photograph(path, level=1)
+    np.testing.assert_array_equal(_stack(coarse), np.moveaxis(finest[:, ::4, ::4], 0, -1))
+    assert coarse["red"].spacing[1:].tolist() == [4.0, 4.0]
+    assert coarse["red"].origin.tolist() == [1.5, 1.5, 0.0]
+
+
+def test_colour_differences_are_refused_where_nothing_turns_them_into_colours(tmp_path):
+    array, more = _picture((64, 64, 3)), {"photometric": "ycbcr", "metadata": None}
+    tifffile.imwrite(tmp_path / "zlib.tif", array, compression="zlib", **more)
+    _refused(tmp_path / "zlib.tif", "YCbCr")
+    stored = pillow.fromarray(array).convert("YCbCr")
+    stored.save(tmp_path / "raw.tif")
+    _refused(tmp_path / "raw.tif", "YCbCr")
+    stored.save(tmp_path / "jpeg.tif", compression="jpeg", quality=95)
+    with tifffile.TiffFile(tmp_path / "jpeg.tif") as file:
+        assert file.pages[0].photometric == 6
+    found = _stack(read_photograph(tmp_path / "jpeg.tif")).astype(int)
+    assert np.abs(found - array).mean() < 2
+
+
 def test_size_of_a_pixel_is_taken_only_where_it_is_credible(tmp_path):
     array = _picture((40, 50))
     ome = '<OME><Pixels PhysicalSizeX="0.5" PhysicalSizeXUnit="µm" PhysicalSizeY="600" ' + (
@@ -328,6 +361,24 @@ def test_numbers_are_not_taken_for_black_and_white(tmp_path):
     colours[..., 0] = 255
     pillow.fromarray(colours).save(tmp_path / "red.png")
     _refused(tmp_path / "red.png", "coloured", read=read_mask)
+
+
+@pytest.mark.parametrize("name", ["m.png", "m.tif"])
+def test_many_numbers_are_not_cut_in_the_middle(tmp_path, name):
+    cells = np.arange(201, dtype=np.uint8).reshape(3, 67)
+    pillow.fromarray(cells).save(tmp_path / name)
+    _refused(tmp_path / name, "read_instances", read=read_mask)
+    assert len(read_instances(tmp_path / name).names) == 200
+    pillow.fromarray(cells // 200 * 200).save(tmp_path / name)
+    assert np.count_nonzero(read_mask(tmp_path / name).voxels) == 1
+
+
+def test_noise_of_a_jpeg_mask_is_no_structure(tmp_path):
+    drawn = np.zeros((64, 64), np.uint8)
+    drawn[13:37, 20:51] = 255
+    pillow.fromarray(drawn).save(tmp_path / "m.jpg", quality=90)
+    assert len(np.unique(np.asarray(pillow.open(tmp_path / "m.jpg")))) > 2
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.jpg").voxels[0] > 0, drawn > 0)
 
 
 def test_skin_lesion(data_folder):

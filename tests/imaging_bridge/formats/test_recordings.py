@@ -69,6 +69,23 @@ def test_nothing_about_the_person_is_kept(record):
     )
 
 
+def test_a_channel_that_is_called_as_the_comments_say_is_not(tmp_path):
+    """But leads and sensors keep their names, whatever the comments say."""
+    names = ["MLII", "secret ECG", "ECG", "Personal", "V5"]
+    wfdb.wrsamp(
+        "one",
+        fs=250,
+        units=["mV"] * 5,
+        sig_name=names,
+        p_signal=np.random.default_rng(0).normal(size=(500, 5)),
+        fmt=["16"] * 5,
+        comments=["Secret Person 69 M", "ECG of leads MLII and V5"],
+        write_dir=str(tmp_path),
+    )
+    found = read_recording(tmp_path / "one.hea")
+    assert list(found.signals) == ["MLII", "signal 2", "ECG", "signal 4", "V5"]
+
+
 def test_a_truncated_or_missing_signal_file_is_refused(record):
     path, _ = record
     data = path.with_suffix(".dat")
@@ -220,6 +237,18 @@ def test_nothing_about_the_sleeper_is_kept(sleep):
     kept = pickle.dumps([dict(group) for group in vars(found).values()])
     for secret in (b"Secret", b"MRN", b"1950", b"2002"):
         assert secret not in kept
+
+
+def test_a_channel_that_is_called_like_the_sleeper_is_not(tmp_path):
+    labels = ["EEG Fpz-Cz", "SECRET EEG", "x-persona", "mrn12345 SpO2", "Resp", "Ann"]
+    samples = np.random.default_rng(0).normal(size=1000)
+    path = tmp_path / "night.edf"
+    edfio.Edf(
+        [edfio.EdfSignal(samples, 100, label=label) for label in labels],
+        patient=edfio.Patient(code="MRN-12345", name="Secret_Person_Resp"),
+    ).write(path)
+    found = read_recording(path)
+    assert list(found.signals) == ["EEG Fpz-Cz", "signal 2", "signal 3", "signal 4", "Resp", "Ann"]
 
 
 @pytest.mark.parametrize("kept", [100, 256, 700, 0.5, 0.999])

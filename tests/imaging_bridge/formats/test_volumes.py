@@ -187,6 +187,30 @@ def test_sheared_nifti_is_refused(tmp_path):
     _refused(_patched(path, (252, "2h", 0, 1), (280, "12f", *sheared)), GeometryError, "perpend")
 
 
+def _sform(path, rows, codes=(1, 1)):
+    return _patched(path, (252, "2h", *codes), (280, "12f", *np.ravel(rows)))
+
+
+def test_a_sheared_sform_is_refused_although_there_is_a_qform(tmp_path):
+    path = _write(tmp_path / "ct.nii", _scan(), spacing=(1, 1, 1), origin=(0, 0, 0))
+    sheared = np.eye(4)[:3]
+    sheared[0, 1] = 0.3
+    _refused(_sform(path, sheared), GeometryError, "perpendicular")
+    assert read_volume(_sform(path, sheared, codes=(1, 0)))  # which says: take no notice of it
+    _refused(_sform(path, np.zeros((3, 4))), GeometryError, "perpendicular")
+
+
+def test_a_sform_that_simpleitk_passes_over_is_refused(tmp_path):
+    """It takes the qform of a scanner before the sform of an atlas."""
+    path = _write(tmp_path / "ct.nii", _scan(), spacing=(1, 1, 1), origin=(0, 0, 0))
+    moved = np.diag([-1.0, -1.0, 1.0, 1.0])[:3]
+    moved[2, 3] = 9.0
+    assert read_volume(_sform(path, moved, codes=(1, 1))).origin[2] == 9.0
+    assert read_volume(_sform(path, moved, codes=(0, 4))).origin[2] == 9.0
+    for codes in ((1, 2), (1, 4)):
+        _refused(_sform(path, moved, codes), GeometryError, "9 mm apart")
+
+
 def test_header_that_announces_a_huge_scan_is_refused(tmp_path):
     path = tmp_path / "ct.nhdr"
     _write(path, _scan())
