@@ -11,12 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halsted.imaging_bridge.dicom.decoding import Encoding, Job, decode
-from halsted.imaging_bridge.dicom.elements import (
-    Elements,
-    numbers_of,
-    term_of,
-    whole_number_of,
-)
+from halsted.imaging_bridge.dicom.elements import Elements, numbers_of, term_of, whole_number_of
 from halsted.imaging_bridge.dicom.files import DicomHeader
 from halsted.imaging_bridge.dicom.kinds import PHOTOMETRIC
 from halsted.imaging_bridge.dicom.modality_lut import ModalityLut, as_stored, lut_of

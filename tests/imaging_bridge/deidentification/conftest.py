@@ -161,7 +161,7 @@ def _decoded(frame: bytes, coding: Any, like: NDArray[Any]) -> NDArray[Any]:
     if coding == RLELossless:
         from pydicom.pixels.decoders.rle import _rle_decode_frame
 
-        planes = _rle_decode_frame(frame, *like.shape, 1, 8 * like.itemsize)
+        planes = _rle_decode_frame(frame, like.shape[0], like.shape[1], 1, 8 * like.itemsize)
         return np.frombuffer(planes, np.uint8).reshape(like.itemsize, -1).T.copy().view(
             like.dtype
         ).reshape(like.shape)  # fmt: skip
