@@ -90,17 +90,12 @@ def _unpack(path: Path, folder: Path) -> dict[str, Path]:
                 place = places[member.filename] = folder / f"member{number:06d}"
                 with archive.open(member) as source:
                     left = _copy(path, source, place, left)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
+    except ScanError:
+        raise
+    except Exception as error:  # each compression has its own types
         raise ScanError(
             f"{path} cannot be unpacked ({type(error).__name__}), so it is truncated or damaged; "
             "get the archive again"
-        ) from error
-    except Exception as error:  # zlib.error, lzma.LZMAError and others
-        if isinstance(error, ScanError):
-            raise
-        raise ScanError(
-            f"{path} cannot be unpacked ({type(error).__name__}), so it is damaged; get the "
-            "archive again"
         ) from error
     return places
 

@@ -45,7 +45,9 @@ def companions_of(found: Survey, phases: Sequence[DicomSeries]) -> Companions:
         for path in paths
     ]
     stored = list(found.others.get(DOSE, []))
-    labels = [path for path in drawn if _shares(path, frame) and _names(path, phases)]
+    # A structure set takes long to read, so its references are looked up once.
+    images = {path: referenced_instances(path) for path in drawn if _shares(path, frame)}
+    labels = [path for path in images if _names(path, images[path], phases)]
     doses = [path for path in stored if _shares(path, frame)]
     notes = [
         f"{count} {what} of another series or frame of reference were left out"
@@ -55,7 +57,7 @@ def companions_of(found: Survey, phases: Sequence[DicomSeries]) -> Companions:
         )
         if count
     ]
-    phase = _phase_of(labels[0], phases) if len(labels) == 1 and len(phases) > 1 else 0
+    phase = _phase_of(images[labels[0]], phases) if len(labels) == 1 else 0
     return Companions(tuple(labels), tuple(doses), phase, tuple(notes))
 
 
@@ -71,17 +73,16 @@ def _shares(path: Path, frame: str) -> bool:
     return not frame or not stated or frame in stated
 
 
-def _names(path: Path, phases: Sequence[DicomSeries]) -> bool:
+def _names(path: Path, images: set[str], phases: Sequence[DicomSeries]) -> bool:
     """Whether a file refers to the series, and to an image that is read; or to none at all."""
-    series, images = referenced_series(path), referenced_instances(path)
+    series = referenced_series(path)
     if series and phases[0].uid not in series:
         return False
     return not images or any(images & _instances(one) for one in phases)
 
 
-def _phase_of(path: Path, phases: Sequence[DicomSeries]) -> int:
+def _phase_of(images: set[str], phases: Sequence[DicomSeries]) -> int:
     """The phase that most of a file's references name; the first where it names none."""
-    images = referenced_instances(path)
     shared = [len(images & _instances(one)) for one in phases]
     return shared.index(max(shared))
 

@@ -99,18 +99,6 @@ def read_header(path: Path, tags: Sequence[str]) -> DicomHeader | None:
         raise broken(path, error) from error
 
 
-def read_dicom(path: Path, tags: Sequence[str]) -> Dataset:
-    """The elements of a DICOM file with these keywords, each converted to its value.
-
-    Raises:
-        ScanError: the file is no DICOM, cannot be parsed, or is larger than `MAX_FILE_BYTES`.
-    """
-    header = read_header(path, tags)
-    if header is None:
-        raise ScanError(f"{path} is no DICOM file; pass one")
-    return header.dataset
-
-
 def broken(path: Path, error: Exception) -> ScanError:
     """The error for a file that pydicom cannot parse.
 

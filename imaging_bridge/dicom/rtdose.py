@@ -41,12 +41,6 @@ _PARTS = {  # of DoseSummationType, PS3.3 C.8.8.3.1; not all of what a plan give
 _WHOLE = {"PLAN", "MULTI_PLAN", "PLAN_OVERVIEW"}
 
 
-def is_rtdose(path: Path) -> bool:
-    """Whether a file says that it is a DICOM RT Dose."""
-    header = read_header(path, ())
-    return header is not None and header.sop_class == DOSE
-
-
 def read_rtdose(
     path: Path | str,
     frame_of_reference: str | None = None,

@@ -38,12 +38,6 @@ _TAGS = (
 _OFF_GRID = 0.1
 
 
-def is_seg(path: Path) -> bool:
-    """Whether a file says that it is a DICOM Segmentation."""
-    header = read_header(path, ())
-    return header is not None and header.sop_class in SEGMENTATIONS
-
-
 def read_seg(path: Path | str, reference: Grid, frame_of_reference: str | None = None) -> LabelMap:
     """Read binary, fractional and label-map segments onto the grid of their scan.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,3 +202,22 @@ def rotation() -> Callable[[int], NDArray[np.float64]]:
         return np.asarray(matrix * np.sign(np.linalg.det(matrix)))
 
     return make
+
+
+@pytest.fixture
+def decoder_pids() -> Callable[[], list[int]]:
+    """Lists the decoding children of this process that live."""
+
+    def listed() -> list[int]:
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                command = (entry / "cmdline").read_bytes()
+            except (OSError, IndexError):  # no process, or one that has ended meanwhile
+                continue
+            if parent == os.getpid() and b"child_server" in command:
+                found.append(int(entry.name))
+        return found
+
+    return listed

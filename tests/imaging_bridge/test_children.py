@@ -52,16 +52,6 @@ def _request(program, take=lambda number, array: None, **what):
     )
 
 
-def _pids():
-    listed = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
-    return [int(line.split()[0]) for line in listed.splitlines() if "child_server" in line]
-
-
 def test_arrays_come_in_order(program):
     found: dict[int, Any] = {}
     children.decode([_request(program(COUNT), found.__setitem__, count=3, first=7)])
@@ -70,22 +60,22 @@ def test_arrays_come_in_order(program):
         np.testing.assert_array_equal(array, np.full((3, 5), 7 + number, np.int16))
 
 
-def test_a_fresh_child_has_no_more_time_for_its_first_array(program, monkeypatch):
+def test_a_fresh_child_has_no_more_time_for_its_first_array(program, monkeypatch, decoder_pids):
     monkeypatch.setattr(child_process, "SECONDS_FOR_AN_ARRAY", 0.5)
     hangs = program("import time\ndef decoded(request):\n    time.sleep(1000)\n    yield")
     began = time.monotonic()
     with pytest.raises(ScanError, match=r"the-file.png .* more than 0.5 s"):
         children.decode([_request(hangs)])
     assert time.monotonic() - began < 5
-    assert _pids() == []
+    assert decoder_pids() == []
 
 
-def test_a_stopped_child_does_not_hold_up_who_asks_it(program, monkeypatch):
+def test_a_stopped_child_does_not_hold_up_who_asks_it(program, monkeypatch, decoder_pids):
     """The request is longer than what a pipe takes from a child that does not read."""
     counts = program(COUNT)
     children.decode([_request(counts)])
     monkeypatch.setattr(child_process, "SECONDS_FOR_AN_ARRAY", 0.5)
-    (child,) = _pids()
+    (child,) = decoder_pids()
     os.kill(child, signal.SIGSTOP)
     began = time.monotonic()
     with pytest.raises(ScanError, match="more than"):
@@ -132,7 +122,9 @@ def test_packages_are_found_where_the_parent_finds_them(program, tmp_path, monke
     (tmp_path / "elsewhere" / "only_here.py").write_text("NUMBER = 41")
     monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
     uses = program("import only_here\n" + COUNT)
-    children.decode([_request(uses)])
+    found: dict[int, Any] = {}
+    children.decode([_request(uses, found.__setitem__)])
+    assert list(found) == [0]
 
 
 def test_answers_that_nobody_read_are_not_those_of_the_next_request(program):
@@ -156,7 +148,7 @@ def test_errors_of_the_taker_are_its_own(program):
         children.decode([_request(program(COUNT), fail)])
 
 
-def test_few_children_stay_idle(program):
+def test_few_children_stay_idle(program, decoder_pids):
     counts = program(COUNT)
     together = threading.Barrier(8, timeout=60)
     threads = [
@@ -170,7 +162,7 @@ def test_few_children_stay_idle(program):
     for thread in threads:
         thread.join()
     assert not together.broken  # eight children worked at once
-    assert len(_pids()) == children.MOST_CHILDREN
+    assert len(decoder_pids()) == children.MOST_CHILDREN
 
 
 FORK = """

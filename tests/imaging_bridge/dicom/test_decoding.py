@@ -86,13 +86,13 @@ def test_the_next_series_is_read_after_a_failure(compressed, tmp_path, write_ser
     assert written.largest_error(read_dicom_series(written.folder)) == 0.0
 
 
-def test_a_decoder_that_crashes_takes_nothing_with_it(compressed):
+def test_a_decoder_that_crashes_takes_nothing_with_it(compressed, decoder_pids):
     """The child is killed in the middle of its work, as a crash would end it."""
     written = compressed()
     files = written.files()
 
     def kill(number, values):
-        for child in _children():
+        for child in decoder_pids():
             os.kill(child, signal.SIGKILL)
 
     with pytest.raises(ScanError, match="crashes its decoder"):
@@ -100,29 +100,11 @@ def test_a_decoder_that_crashes_takes_nothing_with_it(compressed):
     assert written.largest_error(read_dicom_series(written.folder)) == 0.0
 
 
-def _children():
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(os.getpid())],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.split()
-    found = []
-    for pid in map(int, listed):
-        try:
-            with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
-                if "decoder_child" in file.read():
-                    found.append(pid)
-        except OSError:
-            continue
-    return found
-
-
-def test_a_decoder_that_hangs_is_given_up(compressed, monkeypatch):
+def test_a_decoder_that_hangs_is_given_up(compressed, monkeypatch, decoder_pids):
     written = compressed()
     read_dicom_series(written.folder)  # children are up
     monkeypatch.setattr(child_process, "SECONDS_FOR_AN_ARRAY", 0.5)
-    for child in _children():
+    for child in decoder_pids():
         os.kill(child, signal.SIGSTOP)
     began = time.monotonic()
     with pytest.raises(ScanError, match=r"takes it more than 0.5 s"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import subprocess
 
 import numpy as np
 import pytest
@@ -51,16 +50,6 @@ def picture(tmp_path):
     return write
 
 
-def _pids():
-    listed = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
-    return [int(line.split()[0]) for line in listed.splitlines() if "child_server" in line]
-
-
 def _refuse(*arguments, **more):
     raise AssertionError("decoded in the process of the caller")
 
@@ -77,11 +66,11 @@ def test_pixels_are_decoded_by_a_child(picture, name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_decoder_that_hangs_is_given_up(picture, name, monkeypatch):
+def test_a_decoder_that_hangs_is_given_up(picture, name, monkeypatch, decoder_pids):
     path = picture(name)
     read_photograph(path)  # a child is up
     monkeypatch.setattr(child_process, "SECONDS_FOR_AN_ARRAY", 0.5)
-    for child in _pids():
+    for child in decoder_pids():
         os.kill(child, signal.SIGSTOP)
     with pytest.raises(ScanError, match=r"takes it more than 0\.5 s") as error:
         read_photograph(path)
@@ -90,16 +79,16 @@ def test_a_decoder_that_hangs_is_given_up(picture, name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_child_that_was_killed_is_replaced(picture, name):
+def test_a_child_that_was_killed_is_replaced(picture, name, decoder_pids):
     path = picture(name)
     before = read_photograph(path)["red"].voxels
-    for child in _pids():
+    for child in decoder_pids():
         os.kill(child, signal.SIGKILL)
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     np.testing.assert_array_equal(read_photograph(path)["red"].voxels, before)
 
 
-def test_a_tile_that_is_larger_than_announced_takes_no_memory(tmp_path):
+def test_a_tile_that_is_larger_than_announced_takes_no_memory(tmp_path, decoder_pids):
     """A tile of 64 x 64 pixels that is a JPEG of 12,000 x 12,000."""
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, _noise(64, 64, 3), tile=(64, 64), compression="jpeg")
@@ -113,7 +102,7 @@ def test_a_tile_that_is_larger_than_announced_takes_no_memory(tmp_path):
     children.end_children()
     with pytest.raises(ScanError, match=r"a\.tif"):
         read_photograph(path)
-    (child,) = _pids()
+    (child,) = decoder_pids()
     with open(f"/proc/{child}/status", encoding="ascii") as status:
         (peak,) = (int(line.split()[1]) for line in status if line.startswith("VmHWM"))
     assert peak / 1024 < 200
