@@ -12,19 +12,22 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from halsted.agents.curve import Curve, smoothed
+from halsted.agents.episodes import Episode, run_episode
 from halsted.agents.errors import PolicyError
-from halsted.agents.evaluation import Episode, evaluate, results, run_episode, write_results
+from halsted.agents.evaluation import evaluate, results, write_results
 from halsted.agents.making import make_environment, make_policy
 from halsted.agents.pictures import frame_png, learning_curve_png, slices_png
 from halsted.agents.policy import Policy
 from halsted.agents.report import ReportContent, write_report
-from halsted.agents.training import Curve, smoothed, train
+from halsted.agents.training import Training, train
 from halsted.imaging_bridge.cases import Case, PreparedPatient, ScanCase
 from halsted.imaging_bridge.files import make_folder
 from halsted.imaging_bridge.structures import names_with_role
 from halsted.robot.registration import transform_points
 from halsted.scenarios.catalogue import load_scenario
-from halsted.scenarios.schema import Scenario
+from halsted.scenarios.patients import PatientScenario
+from halsted.scenarios.schema import Start
 
 Begin = Callable[[str, int], Callable[[int], None]]
 """Begins a stage of so many steps; what it returns takes the number done."""
@@ -78,6 +81,7 @@ def run_demo(request: DemoRequest, begin: Begin) -> tuple[dict[str, Any], Path]:
     make_folder(request.out)
     organ = _organ(request)
     scenario = load_scenario(f"{organ}-biopsy")
+    assert isinstance(scenario, PatientScenario)
     tested: list[Case] = scenario.cases("test")[:_TEST_PHANTOMS]
     if request.scan is not None:
         tested = [
@@ -138,23 +142,20 @@ def _prepare_all(cases: list[Case], begin: Begin) -> list[PreparedPatient]:
     return prepared
 
 
-def _train(scenario: Scenario, steps: int, folder: Path, begin: Begin) -> Curve:
+def _train(scenario: PatientScenario, steps: int, folder: Path, begin: Begin) -> Curve:
     cases = scenario.cases("train")[:_TRAINING_PHANTOMS]
     _prepare_all(cases, begin)
     return train(
         scenario,
         folder,
-        "sac-her",
-        steps,
-        _SEED,
+        Training("sac-her", steps, _SEED, demonstrations=_DEMONSTRATIONS),
         cases,
-        demonstrations=_DEMONSTRATIONS,
-        on_progress=begin("training SAC+HER", steps),
+        begin("training SAC+HER", steps),
     )
 
 
 def _score(
-    scenario: Scenario, policy: Policy, cases: list[PreparedPatient], begin: Begin
+    scenario: PatientScenario, policy: Policy, cases: list[PreparedPatient], begin: Begin
 ) -> list[Episode]:
     advance = begin(f"scoring {policy.name}", len(cases) * scenario.episodes_per_patient)
     done = 0
@@ -168,7 +169,7 @@ def _score(
 
 
 def _pictures(
-    scenario: Scenario,
+    scenario: PatientScenario,
     policies: list[Policy],
     patient: PreparedPatient,
     curve: Curve,
@@ -185,7 +186,7 @@ def _pictures(
             to_patient = np.linalg.inv(unwrapped.registration)
             tips.append(transform_points(to_patient, unwrapped.contact.tip))
 
-        episode = run_episode(env, policy, _SEED, 0, follow)
+        episode = run_episode(env, policy, Start(_SEED, _SEED, {"patient": 0}), follow)
         unwrapped: Any = env.unwrapped
         target = unwrapped.patient.truth.target_in_patient
         end = "in the lesion" if episode.success else "not in the lesion"
@@ -201,7 +202,7 @@ def _pictures(
 
 
 def _facts(
-    scenario: Scenario, patients: list[PreparedPatient], cases: list[Case]
+    scenario: PatientScenario, patients: list[PreparedPatient], cases: list[Case]
 ) -> list[tuple[str, str]]:
     first = patients[0].patient
     image = first.image
@@ -222,8 +223,8 @@ def _remarks(request: DemoRequest, patient: PreparedPatient) -> list[str]:
     facts = patient.patient.facts
     remarks = [
         f"SAC+HER was trained for {request.steps} steps on {_TRAINING_PHANTOMS} phantoms, after "
-        f"{_DEMONSTRATIONS} episodes of the expert were put into its replay buffer. That is a "
-        "brief training; what it reaches is told as it is.",
+        f"{_DEMONSTRATIONS} episodes of the expert were cloned and put into its replay buffer. "
+        "That is a brief training; what it reaches is told as it is.",
         "The expert plans with privileged knowledge: it sees the true anatomy.",
         "Forces follow a published law with uncalibrated values; they have no clinical meaning.",
         "Harm is counted only for structures that the labels name.",
@@ -238,7 +239,7 @@ def _remarks(request: DemoRequest, patient: PreparedPatient) -> list[str]:
     return remarks
 
 
-def _provenance(request: DemoRequest, scenario: Scenario) -> dict[str, object]:
+def _provenance(request: DemoRequest, scenario: PatientScenario) -> dict[str, object]:
     # Paths stay out of a report that may be passed on: folders are often named after people.
     options = {
         "--scan": request.scan and "SCAN",

@@ -1,4 +1,4 @@
-"""What a network is shown of a needle goal: the target as the needle sees it, at two scales."""
+"""What a network is shown of a goal: the way to it, at two scales."""
 
 from __future__ import annotations
 
@@ -12,6 +12,31 @@ _COARSE_M = 0.1
 _FINE_M = 0.02
 _TILT = NEEDLE_STATE.slice_of("tilt_in_workspace")
 _TILT_SCALE_RAD = float(NEEDLE_STATE.scales[_TILT][0])
+
+
+_FINE_GOAL = 0.2
+"""Of the goal's unit, about a tolerance: 10 mm where a goal of 1 is 50 mm."""
+
+
+class GoalFeatures(BaseFeaturesExtractor):
+    """The observation, the desired goal, and the way to it: plain, and squashed near the goal.
+
+    The way is computed from the goals, so that it is right for goals put in by hindsight too.
+    Entries come unit-scaled from the environment's specification, and so do goals.
+    """
+
+    def __init__(self, observation_space: spaces.Dict) -> None:
+        """Take the space of a goal environment."""
+        state = spaces.flatdim(observation_space["observation"])
+        goal = spaces.flatdim(observation_space["desired_goal"])
+        super().__init__(observation_space, features_dim=state + 3 * goal)
+
+    def forward(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Features (batch, features) of observations (batch, ...)."""
+        desired = observations["desired_goal"]
+        way = desired - observations["achieved_goal"]
+        near = torch.tanh(way / _FINE_GOAL)
+        return torch.cat([observations["observation"], desired, way, near], dim=1)
 
 
 class NeedleFrameFeatures(BaseFeaturesExtractor):

@@ -7,34 +7,35 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec
 
 from halsted.agents.errors import PolicyError
 from halsted.agents.perception import make_segmenter
 from halsted.agents.policy import Policy, RandomPolicy
-from halsted.envs.surgery.biopsy_patients import PatientLike
+from halsted.agents.scripted import make_expert
 from halsted.scenarios.schema import Scenario
 
 
 def make_environment(
     scenario: Scenario,
-    cases: Sequence[PatientLike],
-    environment: str | None = None,
+    cases: Sequence[Any],
+    environment: str | EnvSpec | None = None,
     render_mode: str | None = None,
+    **arguments: Any,
 ) -> gym.Env[Any, Any]:
-    """An environment of the scenario over some of its patients.
+    """An environment of the scenario over some of its cases.
 
     Args:
         scenario: What is posed.
-        cases: The patients.
+        cases: Patients, or seeds of scenes.
         environment: Another form of the environment than the scenario's own.
         render_mode: As in `gymnasium.make`.
+        arguments: More keyword arguments, which go before the scenario's.
     """
     return gym.make(
         environment or scenario.environment,
-        patient=list(cases),
-        segmenter=make_segmenter(scenario.perception),
         render_mode=render_mode,
-        **scenario.environment_arguments(),
+        **scenario.arguments(cases, make_segmenter) | arguments,
     )
 
 
@@ -47,9 +48,7 @@ def make_policy(name: str, scenario: Scenario) -> Policy:
     if name == "random":
         return RandomPolicy()
     if name == "expert":
-        from halsted.agents.scripted.needle_expert import NeedleExpert
-
-        return NeedleExpert()
+        return make_expert(scenario.environment)
     if not Path(name).exists():
         raise PolicyError(
             f"there is no policy {name!r}; choose expert, random, or the folder that "

@@ -7,24 +7,23 @@ from typing import Any
 
 import gymnasium as gym
 
+from halsted.agents.episodes import run_episode
 from halsted.agents.errors import PolicyError
-from halsted.agents.evaluation import run_episode
 from halsted.agents.making import make_environment, make_policy
 from halsted.imaging_bridge.files import write_whole
-from halsted.scenarios.catalogue import ScenarioError, load_scenario, scenario_names
-from halsted.scenarios.schema import Scenario
+from halsted.scenarios.catalogue import scenario_of
 
 _FRAME_MS = 66
 _EVERY = 2  # of the 30 Hz control steps
 
 
 def render_episode(name: str, policy: str, seed: int, out: Path) -> int:
-    """Write an episode of a policy on the first held-back patient as a picture.
+    """Write an episode of a policy on a held-back patient or scene as a picture.
 
     Args:
-        name: A scenario, or the id of an environment that a scenario uses.
+        name: A scenario, or the id of an environment.
         policy: See `making.make_policy`.
-        seed: Seed of the scene.
+        seed: Chooses the scene.
         out: ``.png`` for the last view, ``.gif`` for the whole episode.
 
     Returns:
@@ -37,9 +36,10 @@ def render_episode(name: str, policy: str, seed: int, out: Path) -> int:
 
     if out.suffix not in (".png", ".gif"):
         raise PolicyError(f"{out} is no picture that can be written; choose a .png or .gif name")
-    scenario = _scenario_of(name)
+    scenario = scenario_of(name)
     actor = make_policy(policy, scenario)
-    cases = scenario.cases("test")[:1]
+    cases = scenario.cases("test")
+    (start,) = scenario.draw(cases, 1, seed)
     env = make_environment(scenario, cases, actor.environment, render_mode="rgb_array")
     frames: list[Any] = []
     steps = 0
@@ -50,7 +50,7 @@ def render_episode(name: str, policy: str, seed: int, out: Path) -> int:
             frames.append(env.render())
         steps += 1
 
-    run_episode(env, actor, seed, 0, look)
+    run_episode(env, actor, start, look)
     frames.append(env.render())
     env.close()
     first, *rest = (Image.fromarray(frame) for frame in frames)
@@ -64,17 +64,3 @@ def render_episode(name: str, policy: str, seed: int, out: Path) -> int:
         ),
     )
     return len(frames)
-
-
-def _scenario_of(name: str) -> Scenario:
-    """The scenario of this name, or the first that uses the environment of this id."""
-    if "/" not in name or name.endswith((".yaml", ".yml")):
-        return load_scenario(name)
-    known = [load_scenario(scenario) for scenario in scenario_names()]
-    for scenario in known:
-        if name == scenario.environment:
-            return scenario
-        if name == scenario.goal_environment:
-            return scenario.model_copy(update={"environment": name})
-    ids = sorted({one.environment for one in known} | {one.goal_environment for one in known})
-    raise ScenarioError(f"there is no environment {name!r}; choose one of: {', '.join(ids)}")

@@ -6,7 +6,14 @@ from typing import Any
 
 from stable_baselines3 import HerReplayBuffer
 
-_KEPT = ("cost", "TimeLimit.truncated")
+_NEEDED = ("cost", "TimeLimit.truncated")
+
+
+class _Kept(dict[str, Any]):
+    """What is kept of an info. It is never changed, so that a copy of it is itself."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Kept:
+        return self
 
 
 class CostKeepingHerBuffer(HerReplayBuffer):
@@ -17,5 +24,5 @@ class CostKeepingHerBuffer(HerReplayBuffer):
 
     def add(self, obs: Any, next_obs: Any, action: Any, reward: Any, done: Any, infos: Any) -> None:
         """Store one step; see `HerReplayBuffer.add`."""
-        kept = [{key: info[key] for key in _KEPT if key in info} for info in infos]
+        kept: Any = [_Kept({key: info[key] for key in _NEEDED if key in info}) for info in infos]
         super().add(obs, next_obs, action, reward, done, kept)

@@ -76,7 +76,8 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What a table shows of a policy's episodes.
 
     Args:
-        rows: Episodes with `patient`, `return`, `success`, `cost`, `steps` and `costs` by cause.
+        rows: Episodes with `return`, `success`, `cost`, `steps`, `costs` by cause, and `patient`;
+            those without a patient are one stratum.
 
     Returns:
         For each measure the mean, the interquartile mean (`iqm`) and its 95 % interval (`low`,
@@ -84,9 +85,9 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         mean of a yes-or-no score hides rates near 0 and 1; the share of `harmed_episodes`; and
         the mean `cost_by_cause`.
     """
-    patients: dict[str, list[Mapping[str, Any]]] = {}
+    patients: dict[str | None, list[Mapping[str, Any]]] = {}
     for row in rows:
-        patients.setdefault(row["patient"], []).append(row)
+        patients.setdefault(row.get("patient"), []).append(row)
     summary: dict[str, Any] = {}
     for measure in _MEASURES:
         scores: list[NDArray[np.float64]] = [

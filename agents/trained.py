@@ -15,6 +15,7 @@ from halsted.scenarios.schema import Scenario
 
 NETWORK = "policy.zip"
 CARD = "policy.json"
+ALGORITHMS = ("sac-her", "sac", "ppo")
 _CARD_FIELDS = ("scenario", "algorithm", "steps", "environment")
 
 
@@ -51,10 +52,11 @@ def load_trained(folder: Path, scenario: Scenario) -> TrainedPolicy:
             f"{scenario.name!r}; evaluate it there or train another"
         )
     import torch
-    from stable_baselines3 import PPO, SAC
+
+    from halsted.agents.learners import LEARNERS
 
     torch.set_num_threads(1)
-    learner: Any = {"sac-her": SAC, "ppo": PPO}[card["algorithm"]]
+    learner = LEARNERS[card["algorithm"]]
     try:
         model = learner.load(folder / NETWORK, device="cpu", custom_objects=_fields_not_needed())
     except Exception as error:  # stable-baselines3 raises whatever zipfile and torch raise
@@ -82,8 +84,7 @@ def _fields_not_needed() -> dict[str, Any]:
 def _read_card(folder: Path) -> dict[str, Any]:
     try:
         card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        known = {"sac-her", "ppo"}
-        if card["algorithm"] not in known or not (folder / NETWORK).is_file():
+        if card["algorithm"] not in ALGORITHMS or not (folder / NETWORK).is_file():
             raise KeyError("algorithm")
         return {"demonstrations": 0, **card} | {key: card[key] for key in _CARD_FIELDS}
     except (OSError, ValueError, KeyError, TypeError) as error:

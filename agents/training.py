@@ -3,54 +3,73 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
+from halsted.agents.cloning import Cloner, KeepCloning, fill_replay_buffer
+from halsted.agents.curve import Curve, Follow
+from halsted.agents.demonstrations import Demonstration, played, read_demonstrations
+from halsted.agents.learners import Algorithm, make_learner, uses_hindsight
 from halsted.agents.making import make_environment
+from halsted.agents.scripted import make_expert
 from halsted.agents.trained import CARD, NETWORK
-from halsted.imaging_bridge.cases import Case
+from halsted.agents.vectors import VecEnvAdapter
+from halsted.envs.vector import ChunkedVectorEnv
 from halsted.imaging_bridge.files import make_folder, write_text, write_whole
 from halsted.scenarios.schema import Scenario
-
-Algorithm = Literal["sac-her", "ppo"]
 
 _PACKAGES = ("halsted", "torch", "stable-baselines3", "gymnasium", "pybullet")
 
 
-@dataclass
-class Curve:
-    """What was learned when: one row an episode.
+@dataclass(frozen=True)
+class Training:
+    """How a policy is trained.
 
     Attributes:
-        steps: Environment steps at its end.
-        success: Whether it succeeded.
-        cost: Its cost.
+        algorithm: ``sac-her`` (goal form, sparse reward), ``sac`` or ``ppo`` (dense reward).
+        steps: Environment steps.
+        seed: Seed of networks, exploration and scenes.
+        environments: How many are stepped together.
+        workers: Processes that they are spread over; 0 steps them in this one.
+        demonstrations: Episodes to clone before learning, and to replay where the learner uses
+            hindsight: a folder that ``halsted record`` wrote, or how many the expert plays.
+        cloning_batches: Steps of the optimiser in which they are cloned before learning.
+        settings: More arguments of the learner; see stable-baselines3.
+        tensorboard: Whether to write events.
     """
 
-    steps: list[int] = field(default_factory=list)
-    success: list[float] = field(default_factory=list)
-    cost: list[float] = field(default_factory=list)
+    algorithm: Algorithm = "sac-her"
+    steps: int = 20_000
+    seed: int = 0
+    environments: int = 1
+    workers: int = 0
+    demonstrations: int | Path = 0
+    cloning_batches: int = 1000
+    settings: dict[str, Any] = field(default_factory=dict)
+    tensorboard: bool = True
 
 
 def train(
     scenario: Scenario,
     folder: Path,
-    algorithm: Algorithm = "sac-her",
-    steps: int = 20_000,
-    seed: int = 0,
-    cases: list[Case] | None = None,
-    demonstrations: int = 0,
+    how: Training,
+    cases: Sequence[Any] | None = None,
     on_progress: Callable[[int], None] | None = None,
-    tensorboard: bool = True,
 ) -> Curve:
-    """Train a policy on the scenario's training patients and write it to a folder.
+    """Train a policy on the scenario's training cases and write it to a folder.
 
     The folder gets ``policy.zip`` and ``policy.json`` (whole, at the end), and TensorBoard's
     events while training goes on. One torch thread: more slow small networks down.
@@ -58,141 +77,115 @@ def train(
     Args:
         scenario: What is posed.
         folder: Where to write.
-        algorithm: ``sac-her`` (goal form, sparse reward) or ``ppo`` (dense reward).
-        steps: Environment steps.
-        seed: Seed of networks, exploration and scenes.
-        cases: Other patients than the scenario's.
-        demonstrations: Episodes of the scripted expert, on training patients, that are put into
-            the replay buffer of ``sac-her`` before it starts.
+        how: How to train.
+        cases: Other patients or scenes than the scenario's.
         on_progress: Called with the number of steps done.
-        tensorboard: Whether to write events.
 
     Raises:
-        OutputError: the folder cannot be written to.
+        HalstedError: the folder cannot be written, or algorithm or demonstrations do not fit.
     """
-    import torch
-    from stable_baselines3.common.callbacks import BaseCallback
-    from stable_baselines3.common.monitor import Monitor
-
     make_folder(folder)
     torch.set_num_threads(1)
-    environment = scenario.goal_environment if algorithm == "sac-her" else scenario.environment
-    trained_on = cases or scenario.cases("train")
-    env = Monitor(make_environment(scenario, trained_on, environment))
+    trained_on = scenario.cases("train") if cases is None else cases
+    form, arguments = scenario.learning_form(uses_hindsight(how.algorithm))
+    spec = gym.spec(form)  # a worker process may not know an id that was registered here
+    make = functools.partial(make_environment, scenario, trained_on, spec, **arguments)
     curve = Curve()
-
-    class Follow(BaseCallback):
-        """Keeps the curve and tells the progress."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._cost = 0.0
-
-        def _on_step(self) -> bool:
-            info, done = self.locals["infos"][0], self.locals["dones"][0]
-            self._cost += info["cost"]
-            if done:
-                curve.steps.append(self.num_timesteps)
-                curve.success.append(float(info["is_success"]))
-                curve.cost.append(self._cost)
-                self.logger.record("rollout/cost", self._cost)
-                self._cost = 0.0
-            if on_progress is not None:
-                on_progress(self.num_timesteps)
-            return True
-
-    log = str(folder / "tensorboard") if tensorboard else None
-    model = _learner(algorithm, env, seed, log)
-    with contextlib.closing(env):
-        if demonstrations and algorithm == "sac-her":
-            _demonstrate(model, env, demonstrations, seed)
-        model.learn(total_timesteps=steps, callback=Follow(), log_interval=20)
+    log = str(folder / "tensorboard") if how.tensorboard else None
+    with contextlib.closing(_together(scenario, trained_on, make, how)) as env:
+        model = make_learner(how.algorithm, env, form, how.seed, log, how.settings)
+        shown = _demonstrations(scenario, trained_on, make, how)
+        callbacks: list[BaseCallback] = [Follow(curve, on_progress)]
+        if shown:
+            callbacks += _learn_from(model, shown, how)
+        model.learn(how.steps, callback=callbacks, log_interval=20)
     write_whole(folder / NETWORK, model.save)
     card = {
         "scenario": scenario.name,
         "scenario_hash": scenario.content_hash,
-        "environment": environment,
-        "algorithm": algorithm,
+        "environment": form,
+        "algorithm": how.algorithm,
         "steps": int(model.num_timesteps),
-        "demonstrations": demonstrations if algorithm == "sac-her" else 0,
-        "patients": [case.name for case in trained_on],
-        "seed": seed,
-        "versions": {name: version(name) for name in _PACKAGES},
-        "python": platform.python_version(),
+        "demonstrations": len(shown),
+        "cases": _names(trained_on),
+        "seed": how.seed,
     }
-    write_text(folder / CARD, json.dumps(card, indent=1))
+    write_text(folder / CARD, json.dumps(card | _versions(), indent=1))
     return curve
 
 
-def _learner(algorithm: Algorithm, env: Any, seed: int, log: str | None) -> Any:
-    from stable_baselines3 import PPO, SAC
-
-    from halsted.agents.features import NeedleFrameFeatures
-    from halsted.agents.replay import CostKeepingHerBuffer
-
-    if algorithm == "ppo":
-        return PPO(
-            "MlpPolicy",
-            env,
-            n_steps=2048,
-            batch_size=256,
-            gae_lambda=0.95,
-            gamma=0.98,
-            policy_kwargs={"net_arch": [64, 64]},
-            seed=seed,
-            tensorboard_log=log,
-            device="cpu",
-        )
-    return SAC(
-        "MultiInputPolicy",
-        env,
-        learning_rate=1e-3,
-        gamma=0.95,
-        tau=0.02,
-        batch_size=256,
-        learning_starts=1000,
-        buffer_size=300_000,
-        replay_buffer_class=CostKeepingHerBuffer,
-        # Infos carry each step's cost into the relabelled reward.
-        replay_buffer_kwargs={"n_sampled_goal": 4, "copy_info_dict": True},
-        policy_kwargs={
-            "net_arch": [64, 64],
-            "features_extractor_class": NeedleFrameFeatures,
-        },
-        seed=seed,
-        tensorboard_log=log,
-        device="cpu",
-    )
+def _versions() -> dict[str, Any]:
+    return {
+        "versions": {name: version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+    }
 
 
-def _demonstrate(model: Any, env: Any, episodes: int, seed: int) -> None:
-    """Put episodes of the scripted expert into an off-policy learner's replay buffer."""
-    from halsted.agents.scripted.needle_expert import NeedleExpert
+class _TrainingScenes(gym.Wrapper[Any, Any, Any, Any]):
+    """Begins every episode on a case drawn from those that are trained on."""
 
-    expert = NeedleExpert()
-    for number in range(episodes):
-        observation, _ = env.reset(seed=seed + number)
-        expert.reset(env, seed)
-        over = False
-        while not over:
-            action = expert.act(observation)
-            following, reward, terminated, truncated, info = env.step(action)
-            over = terminated or truncated
-            info["TimeLimit.truncated"] = truncated and not terminated
-            model.replay_buffer.add(
-                {key: value[None] for key, value in observation.items()},
-                {key: value[None] for key, value in following.items()},
-                action[None],
-                np.array([reward]),
-                np.array([over]),
-                [info],
-            )
-            observation = following
+    def __init__(self, env: gym.Env[Any, Any], scenario: Scenario, cases: Sequence[Any]) -> None:
+        super().__init__(env)
+        self._scenario, self._cases = scenario, cases
+        self._rng = np.random.default_rng()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        if seed is not None:
+            self._rng = np.random.default_rng(seed)
+        (start,) = self._scenario.draw(self._cases, 1, int(self._rng.integers(2**31)))
+        return self.env.reset(seed=start.seed, options=dict(start.options) or None)
 
 
-def smoothed(values: list[float], window: int = 20) -> list[float]:
-    """Mean of the last `window` values at each place."""
-    sums = np.cumsum([0.0, *values])
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(ends - window, 0)
-    return [float(value) for value in (sums[ends] - sums[starts]) / (ends - starts)]
+def _together(
+    scenario: Scenario,
+    cases: Sequence[Any],
+    make: Callable[[], gym.Env[Any, Any]],
+    how: Training,
+) -> VecEnv:
+    """The environments to learn in, as stable-baselines3 takes them."""
+
+    def make_one() -> gym.Env[Any, Any]:
+        return _TrainingScenes(make(), scenario, cases)
+
+    makers = [make_one] * how.environments
+    vector: gym.vector.VectorEnv[Any, Any, Any]
+    if how.workers:
+        vector = ChunkedVectorEnv(makers, how.workers)
+    else:
+        vector = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
+    return VecMonitor(VecEnvAdapter(vector))
+
+
+def _demonstrations(
+    scenario: Scenario,
+    cases: Sequence[Any],
+    make: Callable[[], gym.Env[Any, Any]],
+    how: Training,
+) -> list[Demonstration]:
+    """The episodes to learn from, read or played on training cases."""
+    if not how.demonstrations:
+        return []
+    with contextlib.closing(make()) as env:
+        if isinstance(how.demonstrations, Path):
+            return read_demonstrations(how.demonstrations, env.observation_space)
+        starts = scenario.draw(cases, how.demonstrations, how.seed)
+        return played(env, make_expert(scenario.environment), starts)
+
+
+def _learn_from(model: Any, shown: Sequence[Demonstration], how: Training) -> list[BaseCallback]:
+    """Clone the demonstrations; hindsight learners replay them and clone on while they learn."""
+    cloner = Cloner(model, shown, how.seed)
+    cloner.clone(how.cloning_batches)
+    if not uses_hindsight(how.algorithm):
+        return []
+    fill_replay_buffer(model, shown)
+    return [KeepCloning(cloner)]
+
+
+def _names(cases: Sequence[Any]) -> list[str]:
+    """Names of patients; of scenes, which are many, the first and last seed."""
+    if isinstance(cases, range):
+        return [f"scenes {cases.start} to {cases.stop - 1}"]
+    return [getattr(case, "name", str(case)) for case in cases]

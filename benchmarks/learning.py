@@ -1,27 +1,35 @@
-r"""Train policies and score them on held-back phantoms beside the expert and random actions.
+r"""Train policies and score them on held-back cases beside the expert and random actions.
 
 Prints one JSON and writes it to ``benchmarks/results``; the policies go to ``runs/benchmarks``::
 
     python benchmarks/learning.py --scenario liver-biopsy --algorithm sac-her --steps 20000 \
-        --seeds 0 1 2 --demonstrations 20 --patients-train 32 --patients 100
+        --seeds 0 1 2 --demonstrations 20 --environments 1 --train-cases 32 --cases 100
+    python benchmarks/learning.py --scenario needle-pick --steps 100000 --seeds 0 1 2 \
+        --demonstrations 100
+
+A scenario may also be the id of an environment. A case is a patient, or the seed of a scene.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from common import RESULTS, every_tenth, platform_facts, say, scored, write_and_print
+from common import RESULTS, every_tenth, platform_facts, say, write_and_print
 
-from halsted.agents.evaluation import Episode, evaluate
+from halsted.agents.curve import Curve, smoothed
+from halsted.agents.episodes import Episode
+from halsted.agents.evaluation import evaluate
 from halsted.agents.making import make_policy
-from halsted.agents.training import Curve, smoothed, train
-from halsted.imaging_bridge.cases import Case
-from halsted.scenarios.catalogue import load_scenario
+from halsted.agents.statistics import summarise
+from halsted.agents.trained import ALGORITHMS
+from halsted.agents.training import Training, train
+from halsted.scenarios.catalogue import scenario_of
 from halsted.scenarios.schema import Scenario
 
 EVALUATION_SEED = 0
@@ -43,17 +51,19 @@ def thinned(curve: Curve) -> dict[str, list[float]]:
 
 def progress(label: str, total: int) -> Callable[[int], None]:
     """Tells at every tenth of the steps how long they took."""
-    started, share = time.perf_counter(), max(1, total // 10)
+    started, share, told = time.perf_counter(), max(1, total // 10), 0
 
     def tell(steps: int) -> None:
-        if steps % share == 0:
+        nonlocal told
+        if steps // share > told:
+            told = steps // share
             say(f"{label}: {steps} of {total} steps after {time.perf_counter() - started:.0f} s")
 
     return tell
 
 
 def train_one(
-    scenario: Scenario, options: argparse.Namespace, seed: int, cases: list[Case]
+    scenario: Scenario, options: argparse.Namespace, seed: int, cases: Sequence[Any]
 ) -> tuple[Path, dict[str, Any]]:
     """Train with one seed.
 
@@ -61,18 +71,18 @@ def train_one(
         The folder of the policy, and what is told of the training.
     """
     folder: Path = options.policies / f"{result_name(options)}-seed-{seed}"
-    wall, cpu = time.perf_counter(), time.process_time()
-    curve = train(
-        scenario,
-        folder,
+    how = Training(
         options.algorithm,
         options.steps,
         seed,
-        cases,
+        options.environments,
+        options.workers,
         options.demonstrations,
-        progress(f"training, seed {seed}", options.steps),
+        settings=json.loads(options.settings),
         tensorboard=False,
     )
+    wall, cpu = time.perf_counter(), time.process_time()
+    curve = train(scenario, folder, how, cases, progress(f"seed {seed}", options.steps))
     return folder, {
         "seed": seed,
         "train_wall_s": round(time.perf_counter() - wall, 1),
@@ -82,56 +92,84 @@ def train_one(
     }
 
 
-def evaluate_one(scenario: Scenario, policy: str, cases: list[Case], label: str) -> list[Episode]:
-    """Episodes of a policy on the held-back phantoms."""
-    tell = every_tenth(f"evaluating {label}", len(cases) * scenario.episodes_per_patient)
+def evaluate_one(
+    scenario: Scenario, policy: str, cases: Sequence[Any], label: str
+) -> list[Episode]:
+    """Episodes of a policy on the held-back cases."""
+    total = len(scenario.starts(cases, EVALUATION_SEED))
+    tell = every_tenth(f"evaluating {label}", total)
     return evaluate(scenario, make_policy(policy, scenario), cases, EVALUATION_SEED, tell)
 
 
+def scored(episodes: Sequence[Episode]) -> dict[str, Any]:
+    """Summary of a policy's episodes, and for each in order its success, cost and steps."""
+    return {
+        "episode_count": len(episodes),
+        "summary": summarise([episode.row() for episode in episodes]),
+        "success": "".join("01"[episode.success] for episode in episodes),
+        "cost": [round(episode.cost, 4) for episode in episodes],
+        "steps": [episode.steps for episode in episodes],
+    }
+
+
+def pooled(by_seed: Sequence[Sequence[Episode]]) -> dict[str, Any]:
+    """Summary over all seeds of training; a seed is a stratum of the bootstrap."""
+    rows = [
+        {**episode.row(), "patient": str(number)}
+        for number, episodes in enumerate(by_seed)
+        for episode in episodes
+    ]
+    return {"episode_count": len(rows), "summary": summarise(rows)}
+
+
 def result_name(options: argparse.Namespace) -> str:
-    """E.g. ``learning-liver-biopsy-sac-her-20000``."""
-    return f"learning-{options.scenario}-{options.algorithm}-{options.steps}"
+    """E.g. ``learning-needle-pick-sac-her-100000-demonstrations-100``."""
+    scenario = options.scenario.split("/")[-1].removesuffix(".yaml")
+    name = f"learning-{scenario}-{options.algorithm}-{options.steps}"
+    return f"{name}-demonstrations-{options.demonstrations}" if options.demonstrations else name
 
 
 def command_line(options: argparse.Namespace) -> str:
     """The command that repeats this run, with defaults filled in and without output folders."""
-    words = ["python", "benchmarks/learning.py", "--scenario", options.scenario]
-    words += ["--algorithm", options.algorithm, "--steps", str(options.steps)]
-    words += ["--seeds", *map(str, options.seeds)]
-    words += ["--demonstrations", str(options.demonstrations)]
-    for flag, value in (
-        ("--patients-train", options.patients_train),
-        ("--patients", options.patients),
-    ):
-        words += [] if value is None else [flag, str(value)]
+    words = ["python", "benchmarks/learning.py"]
+    for name, value in vars(options).items():
+        if name in ("policies", "out") or value in (None, "{}"):
+            continue
+        values = value if isinstance(value, list) else [value]
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return shlex.join(words)
+
+
+def read_options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--scenario", default="liver-biopsy", help="a scenario or environment")
+    parser.add_argument("--algorithm", choices=ALGORITHMS, default="sac-her")
+    parser.add_argument("--steps", type=int, default=20_000, help="environment steps a seed")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of training")
+    parser.add_argument("--demonstrations", type=int, default=0, help="episodes of the expert")
+    parser.add_argument("--environments", type=int, default=8, help="stepped together")
+    parser.add_argument("--workers", type=int, default=0, help="processes they are spread over")
+    parser.add_argument("--settings", default="{}", help="more arguments of the learner, JSON")
+    parser.add_argument("--train-cases", type=int, help="only the first N training cases")
+    parser.add_argument("--cases", type=int, help="only the first N held-back cases")
+    parser.add_argument("--policies", type=Path, default=Path("runs") / "benchmarks")
+    parser.add_argument("--out", type=Path, help="by default a name in benchmarks/results")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Train every seed, then evaluate everyone on the same scenes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--scenario", default="liver-biopsy", help="name of a scenario")
-    parser.add_argument("--algorithm", choices=("sac-her", "ppo"), default="sac-her")
-    parser.add_argument("--steps", type=int, default=20_000, help="environment steps a seed")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of training")
-    parser.add_argument("--demonstrations", type=int, default=0, help="episodes of the expert")
-    parser.add_argument("--patients-train", type=int, help="only the first N training phantoms")
-    parser.add_argument("--patients", type=int, help="only the first N held-back phantoms")
-    parser.add_argument("--policies", type=Path, default=Path("runs") / "benchmarks")
-    parser.add_argument("--out", type=Path, help="by default a name in benchmarks/results")
-    options = parser.parse_args()
+    options = read_options()
     started = time.perf_counter()
-    scenario = load_scenario(options.scenario)
-    cases = scenario.cases("test")[: options.patients]
-    train_cases = scenario.cases("train")[: options.patients_train]
+    scenario = scenario_of(options.scenario)
+    cases = scenario.cases("test")[: options.cases]
+    train_cases = scenario.cases("train")[: options.train_cases]
     runs, learned = [], []
     for seed in options.seeds:
         folder, told = train_one(scenario, options, seed, train_cases)
-        episodes = evaluate_one(scenario, str(folder), cases, f"seed {seed}")
-        learned += episodes
-        runs.append({**told, "evaluation": scored(episodes)})
-    pooled = scored(learned)
-    del pooled["episodes"]  # each run holds its own
+        learned.append(evaluate_one(scenario, str(folder), cases, f"seed {seed}"))
+        runs.append({**told, "evaluation": scored(learned[-1])})
     content = {
         "benchmark": "learning",
         "command": command_line(options),
@@ -140,11 +178,11 @@ def main() -> None:
         "algorithm": options.algorithm,
         "steps": options.steps,
         "demonstrations": options.demonstrations,
-        "train_patients": len(train_cases),
-        "held_back_patients": len(cases),
+        "train_cases": len(train_cases),
+        "held_back_cases": len(cases),
         "evaluation_seed": EVALUATION_SEED,
         "platform": platform_facts("gymnasium", "stable-baselines3", "torch"),
-        "all_seeds": pooled,
+        "all_seeds": pooled(learned),
         "runs": runs,
         "beside": {
             name: scored(evaluate_one(scenario, name, cases, name)) for name in ("expert", "random")

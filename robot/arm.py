@@ -4,135 +4,141 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
-from xml.etree import ElementTree
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import ValidationError
 
 from halsted.imaging_bridge.cache import cache_folder
 from halsted.imaging_bridge.files import write_text
+from halsted.robot.arm_description import ArmDescription, GripperDescription
+from halsted.robot.arm_urdf import check_jaws, dh_urdf, fixed_pose, serial_urdf, source_path
 from halsted.robot.errors import ArmError
-from halsted.robot.kinematics import Chain, chain_from_urdf, rotation_from_rpy
+from halsted.robot.kinematics.chain import Chain, chain_from_urdf
+from halsted.robot.kinematics.closed_form import closed_form_arm
+from halsted.robot.kinematics.dh import DhArm
 
-Triple = Annotated[list[float], Field(min_length=3, max_length=3)]
 
+@dataclass(frozen=True)
+class Gripper:
+    """Two jaws that open symmetrically, each by its own joint.
 
-class ArmDescription(BaseModel):
-    """What an ``arm.yaml`` says; units are in the names."""
+    Attributes:
+        joints: Names of the two joints in the URDF.
+        links: Names of the two links.
+        closed: Value of each joint where the jaws meet, rad or m.
+        open: Value of each joint where they are widest, rad or m.
+        max_force: Most that each jaw's motor exerts, N m or N.
+    """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    urdf: str
-    flange: str
-    needle_hub_xyz_m: Triple
-    needle_hub_rpy_rad: Triple
-    needle_length_m: PositiveFloat
-    needle_radius_m: PositiveFloat
-    home_rad: list[float]
-    link_radius_m: PositiveFloat
+    joints: tuple[str, str]
+    links: tuple[str, str]
+    closed: float
+    open: float
+    max_force: float
 
 
 class Arm:
-    """An arm that carries a straight needle: its description, kinematics and URDF.
+    """An arm: its description, kinematics and URDF. Its base frame is the URDF's root.
+
+    The tool frame's z axis points along the approach (of a scope, the view) and its y axis where
+    the jaws open; its origin is the grasp point between the jaws' tips, a needle's tip, or a
+    scope's optical centre.
 
     Attributes:
         name: Name of its folder.
         description: Its ``arm.yaml``.
-        chain: Kinematics from base to needle tip; the base is the world's origin.
-        home: (n,) joint angles, rad, that it rests at and is drawn to.
+        kinematics: Its forward and inverse.
+        joint_names: (n) names, base first, without the jaws.
+        lower: (n,) lower limits, rad or m.
+        upper: (n,) upper limits, rad or m.
+        home: (n,) joint values, rad or m, that it rests at.
+        gripper: Its jaws, or None.
     """
 
     def __init__(self, name: str, description: ArmDescription) -> None:
-        """Read the arm's URDF; see `load_arm`."""
+        """Make the arm's kinematics; see `load_arm`."""
         self.name = name
         self.description = description
-        self.source = _pybullet_data() / description.urdf
-        hub = np.eye(4)
-        hub[:3, :3] = rotation_from_rpy(description.needle_hub_rpy_rad)
-        hub[:3, 3] = description.needle_hub_xyz_m
-        tool = hub.copy()
-        tool[:3, 3] += hub[:3, 2] * description.needle_length_m
-        self.chain: Chain = chain_from_urdf(self.source, description.flange, tool)
-        self.home: NDArray[np.float64] = np.array(description.home_rad)
-        if self.home.shape != self.chain.lower.shape:
+        self.kinematics = _kinematics(name, description)
+        self.joint_names: tuple[str, ...] = self.kinematics.names
+        self.lower: NDArray[np.float64] = self.kinematics.lower
+        self.upper: NDArray[np.float64] = self.kinematics.upper
+        self.gripper = _gripper(description.gripper)
+        self.home: NDArray[np.float64] = np.array(description.home)
+        if self.home.shape != self.lower.shape:
             raise ArmError(
-                f"arm {name!r} has {len(self.chain.lower)} joints, but home_rad lists "
-                f"{len(self.home)}; give one angle a joint"
+                f"arm {name!r} has {len(self.lower)} joints, but home lists {len(self.home)}; "
+                "give one value a joint"
             )
+        for joint, at, least, most in zip(
+            self.joint_names, self.home, self.lower, self.upper, strict=True
+        ):
+            if not least <= at <= most:
+                raise ArmError(
+                    f"arm {name!r} rests with joint {joint!r} at {at:g}, outside its limits "
+                    f"{least:g} to {most:g}; correct home"
+                )
 
-    def urdf(self, visual: bool) -> Path:
-        """A URDF of arm and needle for PyBullet, in the cache folder.
+    @property
+    def chain(self) -> Chain:
+        """The revolute joints in series of an arm that has a URDF of its own.
 
-        Moving links collide as capsules; meshes are kept only where a camera looks.
+        Raises:
+            ArmError: the arm's kinematics is a DH table.
+        """
+        if isinstance(self.kinematics, Chain):
+            return self.kinematics
+        raise ArmError(
+            f"arm {self.name!r} is no chain of revolute joints; choose one whose kinematics is "
+            "serial, such as kuka_lbr"
+        )
+
+    def forward(self, joints: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Poses (..., 4, 4) of the tool frame in the base frame, m.
 
         Args:
-            visual: Whether to keep the meshes that a camera sees.
+            joints: (..., n) joint values, rad or m.
         """
-        text = self._compose(visual)
+        return self.kinematics.forward(joints)
+
+    def inverse(
+        self, poses: NDArray[np.float64], near: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Joint values within limits that bring the tool to poses.
+
+        Of several solutions (whole turns of the roll, a flipped wrist) it is the one nearest to
+        `near`. Where a pose is out of reach, outside limits, not finite or no rigid pose, the
+        joints are those of `near` and `reached` is False: nothing is clipped. A scope has four
+        joints: its pose is reached where position and roll are, whatever direction of view is
+        given.
+
+        Args:
+            poses: (..., 4, 4) of the tool frame in the base frame, m.
+            near: (..., n) joint values to stay close to, rad or m.
+
+        Returns:
+            The joint values (..., n), and whether each pose is reached (...).
+        """
+        return self.kinematics.inverse(poses, near)
+
+    def urdf(self, visual: bool) -> Path:
+        """A URDF for PyBullet, in the cache folder; its link ``tool`` is the tool frame.
+
+        An arm that carries a needle has the link ``needle``, at its hub, instead.
+
+        Args:
+            visual: Whether to keep what only a camera sees.
+        """
+        compose = dh_urdf if self.description.joints else serial_urdf
+        text = compose(self.name, self.description, visual)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         path = cache_folder() / f"{self.name}-{digest}.urdf"
         return path if path.exists() else write_text(path, text)
-
-    def _compose(self, visual: bool) -> str:
-        root = ElementTree.parse(self.source).getroot()
-        offsets = {
-            joint.find("parent").get("link"): joint.find("origin").get("xyz", "0 0 0")  # type: ignore[union-attr]
-            for joint in root.iter("joint")
-        }
-        for link in root.iter("link"):
-            for collision in link.findall("collision"):
-                link.remove(collision)
-            for shown in link.findall("visual"):
-                if not visual:
-                    link.remove(shown)
-            for mesh in link.iter("mesh"):
-                mesh.set("filename", str(self.source.parent / mesh.get("filename", "")))
-            end = np.array([float(w) for w in offsets.get(str(link.get("name")), "0 0 0").split()])
-            if np.linalg.norm(end) > self.description.link_radius_m:
-                link.append(_capsule(end, self.description.link_radius_m))
-        root.extend(self._needle())
-        return ElementTree.tostring(root, encoding="unicode")
-
-    def _needle(self) -> list[ElementTree.Element]:
-        d = self.description
-        xyz = " ".join(map(str, d.needle_hub_xyz_m))
-        rpy = " ".join(map(str, d.needle_hub_rpy_rad))
-        half = d.needle_length_m / 2
-        return list(
-            ElementTree.fromstring(
-                f"""<robot name="needle">
-                <link name="needle">
-                  <inertial><mass value="0.05"/>
-                    <inertia ixx="1e-4" ixy="0" ixz="0" iyy="1e-4" iyz="0" izz="1e-5"/></inertial>
-                  <visual><origin xyz="0 0 {half}"/><geometry>
-                    <cylinder radius="{max(d.needle_radius_m, 0.0015)}" length="{2 * half}"/>
-                  </geometry><material name="steel"><color rgba="0.75 0.77 0.8 1"/></material>
-                  </visual>
-                  <visual><origin xyz="0 0 -0.01"/><geometry><box size="0.03 0.03 0.05"/></geometry>
-                  <material name="hub"><color rgba="0.1 0.45 0.6 1"/></material></visual>
-                </link>
-                <joint name="needle_mount" type="fixed"><parent link="{d.flange}"/>
-                  <child link="needle"/><origin xyz="{xyz}" rpy="{rpy}"/></joint>
-                </robot>"""
-            )
-        )
-
-
-def _capsule(end: NDArray[np.float64], radius: float) -> ElementTree.Element:
-    """A collision capsule from a link's origin to `end`, m, in the link's frame."""
-    length = float(np.linalg.norm(end))
-    x, y, z = end / length
-    middle = " ".join(map(str, end / 2))
-    rpy = f"0 {np.arctan2(np.hypot(x, y), z)} {np.arctan2(y, x)}"
-    return ElementTree.fromstring(
-        f'<collision><origin xyz="{middle}" rpy="{rpy}"/>'
-        f'<geometry><capsule radius="{radius}" length="{length}"/></geometry></collision>'
-    )
 
 
 def arm_names() -> list[str]:
@@ -162,7 +168,21 @@ def load_arm(name: str) -> Arm:
         ) from error
 
 
-def _pybullet_data() -> Path:
-    import pybullet_data
+def _kinematics(name: str, description: ArmDescription) -> Chain | DhArm:
+    mount = fixed_pose(description.mount_xyz_m, description.mount_rpy_rad)
+    tool = mount.copy()
+    tool[:3, 3] += mount[:3, 2] * description.tool_length_m
+    if description.urdf is None or description.flange is None:
+        return closed_form_arm(name, description, tool)
+    source = source_path(description.urdf)
+    chain = chain_from_urdf(source, description.flange, tool)
+    if description.gripper is not None:
+        check_jaws(source, description.gripper)
+    return chain
 
-    return Path(pybullet_data.getDataPath())
+
+def _gripper(description: GripperDescription | None) -> Gripper | None:
+    if description is None:
+        return None
+    d = description
+    return Gripper(d.joints, d.links, d.closed, d.open, d.max_force)

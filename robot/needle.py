@@ -32,7 +32,8 @@ from halsted.robot.anatomy import (
     Anatomy,
     sample_point,
 )
-from halsted.robot.kinematics import Chain, forward
+from halsted.robot.kinematics.chain import Chain
+from halsted.robot.kinematics.needle_line import forward
 
 _SHAFT_SAMPLES = 12
 

@@ -17,8 +17,8 @@ from halsted.imaging_bridge.structures import Role, names_with_role
 from halsted.imaging_bridge.surfaces import surface_of
 from halsted.robot.anatomy import thinned
 from halsted.robot.arm import Arm
+from halsted.robot.bullet import import_bullet
 from halsted.robot.registration import ISOCENTRE_IN_WORLD
-from halsted.robot.world import import_bullet
 
 Colour = tuple[float, float, float, float]
 

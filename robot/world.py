@@ -1,52 +1,19 @@
-"""Arm and patient in one simulated place. The one file that owns a PyBullet client."""
+"""Arm and patient in one simulated place."""
 
 from __future__ import annotations
 
-import ctypes
-import importlib
-import os
-import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from halsted.robot.arm import Arm
+from halsted.robot.bullet import POSITION_GAIN, RATE_HZ, start_bullet
 from halsted.robot.errors import ArmError
 from halsted.robot.needle import NeedleContact
 
-RATE_HZ = 240.0
-"""Rate of PyBullet's steps, at which its defaults were tuned."""
-
-_POSITION_GAIN = 0.3
-"""Share of a joint's error that a motor removes in one step; 0.1, PyBullet's own, lags."""
-
 _NEAR_SKIN_M = 0.03
 """Contact is followed only where the tip can reach the skin within one control step."""
-
-
-def import_bullet() -> Any:
-    """The pybullet module, imported without its greeting.
-
-    C code prints it, and it would stand before a command's JSON or in the middle of a progress bar.
-    """
-    if "pybullet" not in sys.modules:
-        libc = ctypes.CDLL(None)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        kept = {stream: os.dup(stream) for stream in (1, 2)}
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            for stream in kept:
-                os.dup2(nowhere, stream)
-            importlib.import_module("pybullet")
-            libc.fflush(None)
-        finally:
-            for stream, copy in kept.items():
-                os.dup2(copy, stream)
-                os.close(copy)
-            os.close(nowhere)
-    return importlib.import_module("pybullet")
 
 
 _FORCE_EVERY = 2
@@ -72,7 +39,6 @@ class World:
         Raises:
             ArmError: the number of sub-steps is odd.
         """
-        pybullet = import_bullet()
         if substeps % _FORCE_EVERY:
             raise ArmError(
                 f"a control step has {substeps} sub-steps, but they come in twos; choose an even "
@@ -80,14 +46,9 @@ class World:
             )
         self.arm = arm
         self.substeps = substeps
+        pybullet, client = start_bullet()
         self._bullet: Any = pybullet
-        self._client: int | None = pybullet.connect(pybullet.DIRECT)
-        pybullet.setPhysicsEngineParameter(
-            fixedTimeStep=1.0 / RATE_HZ,
-            deterministicOverlappingPairs=1,
-            physicsClientId=self._client,
-        )
-        pybullet.setGravity(0.0, 0.0, -9.81, physicsClientId=self._client)
+        self._client: int | None = client
         # Self-collision is off unless asked for by a flag.
         self._body: int = pybullet.loadURDF(
             str(arm.urdf(visual=False)), useFixedBase=True, physicsClientId=self._client
@@ -100,7 +61,7 @@ class World:
         self._movable = [numbers[name] for name in arm.chain.names]
         self._needle_link: int = numbers["needle_mount"]
         self._max_force = [infos[number][10] for number in self._movable]
-        self._gains = [_POSITION_GAIN] * len(self._movable)
+        self._gains = [POSITION_GAIN] * len(self._movable)
         self.joints: NDArray[np.float64] = np.array(arm.home)
         self._saved: int = pybullet.saveState(physicsClientId=self._client)
 

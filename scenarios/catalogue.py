@@ -1,15 +1,19 @@
-"""Scenarios by name or file."""
+"""Scenarios by name, file or environment."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import gymnasium as gym
 import yaml
 from pydantic import ValidationError
 
 from halsted.imaging_bridge import HalstedError
-from halsted.scenarios.schema import Scenario
+from halsted.scenarios.bench import BenchScenario, bare_scenario
+from halsted.scenarios.patients import PatientScenario
+from halsted.scenarios.schema import Scenario, known_ids
 
 
 class ScenarioError(HalstedError):
@@ -49,8 +53,30 @@ def load_scenario(name: str) -> Scenario:
     return parse_scenario(path.read_text(encoding="utf-8"), name)
 
 
+def scenario_of(name: str) -> Scenario:
+    """The scenario of this name or file; for an environment's id the first scenario that uses it.
+
+    An environment that no scenario uses is posed as it is, on scenes of its own seeds.
+
+    Raises:
+        ScenarioError: there is neither such a scenario nor such an environment.
+    """
+    if "/" not in name or name.endswith((".yaml", ".yml")):
+        return load_scenario(name)
+    if name not in gym.registry:
+        raise ScenarioError(
+            f"there is no environment {name!r}; choose one of: {', '.join(known_ids())}"
+        )
+    for known in map(load_scenario, scenario_names()):
+        if name in known.ids:
+            return known.model_copy(update={"environment": name})
+    return bare_scenario(name)
+
+
 def parse_scenario(text: str, source: str) -> Scenario:
     """The scenario that a YAML text describes.
+
+    One that has `scenes` is posed on the bench top, any other on patients.
 
     Args:
         text: The YAML.
@@ -60,13 +86,15 @@ def parse_scenario(text: str, source: str) -> Scenario:
         ScenarioError: it is no YAML, or says something wrong.
     """
     try:
-        values = yaml.safe_load(text)
+        values: Any = yaml.safe_load(text)
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f" at line {where.line + 1}" if where else ""
         raise ScenarioError(f"{source} is no valid YAML{line}; correct it there") from error
+    is_bench = isinstance(values, dict) and "scenes" in values
+    kind: type[Scenario] = BenchScenario if is_bench else PatientScenario
     try:
-        return Scenario.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(str(part) for part in fault['loc']) or 'the file'}: {fault['msg']}"

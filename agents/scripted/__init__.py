@@ -1,1 +1,44 @@
-"""Experts: scripted policies that use privileged state."""
+"""Experts: scripted policies that use privileged state, found by the environment's id."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from halsted.agents.errors import PolicyError
+from halsted.agents.policy import Policy
+
+_INSTRUMENT = "halsted.agents.scripted.instrument_expert:InstrumentExpert"
+_HANDLED = (
+    "NeedleReach",
+    "GauzeRetrieve",
+    "NeedlePick",
+    "PegTransfer",
+    "NeedleRegrasp",
+    "BiPegTransfer",
+    "RingTransfer",
+    "MatchBoard",
+    "PickAndPlace",
+)
+
+EXPERTS = {
+    **{f"halsted/{task}-v0": _INSTRUMENT for task in _HANDLED},
+    "halsted/NeedleBiopsy-v0": "halsted.agents.scripted.needle_expert:NeedleExpert",
+    "halsted/NeedleBiopsyGoal-v0": "halsted.agents.scripted.needle_expert:NeedleExpert",
+}
+"""Module and class by id; loaded when asked for."""
+
+
+def make_expert(environment: str) -> Policy:
+    """The expert of the environment of this id.
+
+    Raises:
+        PolicyError: it has none.
+    """
+    if environment not in EXPERTS:
+        raise PolicyError(
+            f"there is no scripted expert for {environment}; choose random, or the folder of a "
+            f"trained policy (experts act in {', '.join(sorted(EXPERTS))})"
+        )
+    module, name = EXPERTS[environment].split(":")
+    expert: Policy = getattr(import_module(module), name)()
+    return expert

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import halsted
-from halsted.cli.agents import demo, evaluate, render, scenarios, train
+from halsted.cli.agents import demo, evaluate, record, render, scenarios, train
 from halsted.cli.console import messages, plain
 from halsted.cli.convert import convert
 from halsted.cli.deidentify import deidentify
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Halsted turns a patient's scan into a place to practise.",
 )
-for command in (scan, view, convert, deidentify, scenarios, train, evaluate, render, demo):
+for command in (scan, view, convert, deidentify, scenarios, train, evaluate, render, record, demo):
     app.command()(command)
 app.add_typer(pacs, name="pacs")
 

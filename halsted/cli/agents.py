@@ -24,6 +24,9 @@ from halsted.cli.pacs import PacsOption, resolve_scan
 ScenarioName = Annotated[
     str, typer.Argument(help="Name of a scenario (see `halsted scenarios`), or a .yaml file.")
 ]
+EnvironmentName = Annotated[
+    str, typer.Argument(help="A scenario, its .yaml file, or the id of an environment.")
+]
 ScanOption = Annotated[
     Path | None, typer.Option(help="DICOM folder, or NIfTI, NRRD or MetaImage file.")
 ]
@@ -51,45 +54,70 @@ def scenarios(as_json: AsJson = False) -> None:
 
 def train(
     scenario: ScenarioName,
-    algorithm: Annotated[str, typer.Option(help="`sac-her` or `ppo`.")] = "sac-her",
+    algorithm: Annotated[str, typer.Option(help="`sac-her`, `sac` or `ppo`.")] = "sac-her",
     steps: Annotated[int, typer.Option(min=1, help="Environment steps.")] = 50_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of networks and scenes.")] = 0,
+    environments: Annotated[int, typer.Option(min=1, help="Environments stepped together.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes they are spread over; 0 for this one.")
+    ] = 0,
+    demonstrations: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|N",
+            help="Learn from a data set of `halsted record`, or from N episodes of the expert.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.")] = None,
 ) -> None:
-    """Train a policy on a scenario's training patients.
+    """Train a policy on a scenario's training patients or scenes.
 
     Example: `halsted train liver-biopsy --steps 20000 --out runs/liver`
     """
-    from halsted.scenarios.catalogue import load_scenario
+    from halsted.agents.trained import ALGORITHMS
+    from halsted.scenarios.catalogue import scenario_of
 
-    posed = load_scenario(scenario)
-    if algorithm not in ("sac-her", "ppo"):
-        fail(f"there is no algorithm {algorithm!r}; choose sac-her or ppo")
+    posed = scenario_of(scenario)
+    if algorithm not in ALGORITHMS:
+        fail(f"there is no algorithm {algorithm!r}; choose one of: {', '.join(ALGORITHMS)}")
     folder = out or Path("runs") / f"{posed.name}-{algorithm}-{seed}"
+    shown = _demonstrations(demonstrations)
+    from halsted.agents.training import Training
     from halsted.agents.training import train as train_policy
 
+    chosen: Any = algorithm
     with progress() as bar:
         task = bar.add_task(f"training {algorithm}", total=steps)
         train_policy(
             posed,
             folder,
-            "ppo" if algorithm == "ppo" else "sac-her",
-            steps,
-            seed,
+            Training(chosen, steps, seed, environments, workers, shown),
             on_progress=lambda done: bar.update(task, completed=min(done, steps)),
         )
     messages.print(f"wrote {folder}; watch it with: tensorboard --logdir {folder}")
 
 
+def _demonstrations(given: str | None) -> int | Path:
+    """A number of episodes, or the folder of a data set."""
+    if given is None:
+        return 0
+    return int(given) if given.isascii() and given.isdigit() else Path(given)
+
+
 def evaluate(
     scenario: ScenarioName,
     policy: Annotated[str, typer.Option(help="`expert`, `random`, or a trained policy's folder.")],
-    patients: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    first: Annotated[
+        int | None,
+        typer.Option(
+            "--patients", "--scenes", min=1, help="Only the first so many patients or scenes."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Results file to write (JSON).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a policy on a scenario's held-back patients.
+    """Score a policy on a scenario's held-back patients or scenes.
 
     Example: `halsted evaluate liver-biopsy --policy expert --patients 10`
     """
@@ -97,15 +125,15 @@ def evaluate(
     from halsted.agents.evaluation import results, write_results
     from halsted.agents.making import make_policy
     from halsted.imaging_bridge.files import make_folder
-    from halsted.scenarios.catalogue import load_scenario
+    from halsted.scenarios.catalogue import scenario_of
 
-    posed = load_scenario(scenario)
+    posed = scenario_of(scenario)
     actor = make_policy(policy, posed)
     if out is not None:
         make_folder(out.parent)  # an output that cannot be is told before the work, not after
-    cases = posed.cases("test")[:patients]
+    cases = posed.cases("test")[:first]
     with progress() as bar:
-        task = bar.add_task(f"{actor.name}", total=len(cases) * posed.episodes_per_patient)
+        task = bar.add_task(f"{actor.name}", total=len(posed.starts(cases, seed)))
         episodes = score(posed, actor, cases, seed, lambda _: bar.advance(task))
     content = results(posed, seed, {actor.name: episodes})
     if out is not None:
@@ -136,7 +164,7 @@ def _print_scores(content: dict[str, Any]) -> None:
 
 
 def render(
-    name: Annotated[str, typer.Argument(help="A scenario, or the id of an environment.")],
+    name: EnvironmentName,
     policy: Annotated[str, typer.Option(help="Who acts, as in `halsted evaluate`.")] = "expert",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the scene.")] = 0,
     out: Annotated[Path, typer.Option(help="A .png (last view) or .gif (whole episode).")] = Path(
@@ -151,6 +179,33 @@ def render(
 
     frames = render_episode(name, policy, seed, out)
     messages.print(f"wrote {out} ({frames} views)")
+
+
+def record(
+    name: EnvironmentName,
+    out: Annotated[Path, typer.Option(help="New folder; its name is the data set's.")],
+    policy: Annotated[str, typer.Option(help="Who acts, as in `halsted evaluate`.")] = "expert",
+    episodes: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the training cases and scenes.")] = 0,
+) -> None:
+    """Record episodes with their costs as a Minari data set, to learn from.
+
+    Example: `halsted record halsted/NeedleBiopsyGoal-v0 --episodes 20 --out runs/needle-expert-v0`
+    """
+    from halsted.agents.recording import Recording
+    from halsted.agents.recording import record as write
+
+    succeeded = 0
+    with progress() as bar:
+        task = bar.add_task(f"recording {policy}", total=episodes)
+
+        def count(success: bool) -> None:
+            nonlocal succeeded
+            succeeded += success
+            bar.advance(task)
+
+        write(Recording(name, policy, episodes, seed, out), count)
+    messages.print(f"wrote {out} ({episodes} episodes, {succeeded} of them successes)")
 
 
 def demo(

@@ -28,6 +28,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "render",
+    "record",
     "demo",
 )
 SHAPE = (24, 32, 40)  # (z, y, x) at 5 mm
@@ -173,6 +174,29 @@ def test_an_episode_is_drawn(scenario: Path, tmp_path: Path) -> None:
     assert picture.shape == (360, 480, 3)
     assert picture.std() > 5
     assert [path.name for path in out.parent.iterdir()] == ["last.png"]
+
+
+def test_episodes_are_recorded(scenario: Path, tmp_path: Path) -> None:
+    pytest.importorskip("minari")
+    out = tmp_path / "random-v0"
+    done = halsted("record", scenario, "--policy", "random", "--episodes", 2, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert sorted(path.name for path in (out / "data").iterdir()) == [
+        "main_data.hdf5",
+        "metadata.json",
+    ]
+
+
+def test_a_recording_over_another(scenario: Path, tmp_path: Path) -> None:
+    done = halsted("record", scenario, "--out", tmp_path)
+    check_refusal(done, str(tmp_path), "exists already")
+
+
+def test_demonstrations_that_are_not_there(scenario: Path, tmp_path: Path) -> None:
+    pytest.importorskip("minari")
+    arguments = ("--demonstrations", tmp_path / "nowhere", "--out", tmp_path / "run")
+    check_refusal(halsted("train", scenario, *arguments), "nowhere", "halsted record")
 
 
 def test_a_folder_without_dicom(tmp_path: Path) -> None:

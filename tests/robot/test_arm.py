@@ -1,6 +1,8 @@
 """Arms by name, and what is said of a description that is wrong."""
 
+import copy
 import re
+from importlib import resources
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -8,9 +10,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from halsted.robot.arm import Arm, ArmDescription, load_arm
+from halsted.robot.arm import Arm, arm_names, load_arm
+from halsted.robot.arm_description import ArmDescription
+from halsted.robot.arm_urdf import source_path
 from halsted.robot.errors import ArmError
-from halsted.robot.kinematics import chain_from_urdf
+from halsted.robot.kinematics.chain import chain_from_urdf
 
 
 def changed(arm: Arm, **changes: object) -> ArmDescription:
@@ -25,10 +29,13 @@ def test_an_unknown_arm_is_named_with_those_there_are() -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"needle_length_m": -0.2}, "needle_length_m"),
-        ({"needle_hub_xyz_m": [0.0, 0.0]}, "needle_hub_xyz_m"),
-        ({"needle_lenght_m": 0.2}, "needle_lenght_m"),
-        ({"home_rad": ["up"]}, "home_rad"),
+        ({"tool_length_m": -0.2}, "tool_length_m"),
+        ({"mount_xyz_m": [0.0, 0.0]}, "mount_xyz_m"),
+        ({"tool_lenght_m": 0.2}, "tool_lenght_m"),
+        ({"home": ["up"]}, "home"),
+        ({"kinematics": "scara"}, "kinematics"),
+        ({"kinematics": "psm"}, "psm has joints"),
+        ({"urdf": None}, "serial arm has urdf"),
     ],
 )
 def test_a_wrong_description_is_refused(arm: Arm, changes: dict[str, object], field: str) -> None:
@@ -37,8 +44,8 @@ def test_a_wrong_description_is_refused(arm: Arm, changes: dict[str, object], fi
 
 
 def test_a_home_of_another_arm_is_refused(arm: Arm) -> None:
-    with pytest.raises(ArmError, match="7 joints, but home_rad lists 3"):
-        Arm("short", changed(arm, home_rad=[0.0, 0.0, 0.0]))
+    with pytest.raises(ArmError, match="7 joints, but home lists 3"):
+        Arm("short", changed(arm, home=[0.0, 0.0, 0.0]))
 
 
 def test_a_flange_that_the_urdf_lacks_is_named(arm: Arm) -> None:
@@ -64,9 +71,83 @@ def test_joints_that_slide_are_refused(tmp_path: Path) -> None:
         chain_from_urdf(urdf, "b", np.eye(4))
 
 
-def test_the_shipped_arm_rests_within_its_limits(arm: Arm) -> None:
-    assert (arm.home > arm.chain.lower + 0.1).all()
-    assert (arm.home < arm.chain.upper - 0.1).all()
+def test_limits_that_are_reversed_are_refused(arm: Arm, tmp_path: Path) -> None:
+    text = (
+        source_path(str(arm.description.urdf))
+        .read_text()
+        .replace('lower="-2.96705972839"', 'lower="4.0"', 1)
+    )
+    urdf = tmp_path / "reversed.urdf"
+    urdf.write_text(text)
+    with pytest.raises(ArmError, match=r"'lbr_iiwa_joint_1'.*4 to 2\.96706 rad"):
+        chain_from_urdf(urdf, "lbr_iiwa_link_7", np.eye(4))
+    psm = load_arm("psm").description.model_dump()
+    psm["joints"][2] |= {"lower": 0.3}
+    with pytest.raises(ValidationError, match=r"'insertion' are 0\.3 to 0\.24"):
+        ArmDescription.model_validate(psm)
+
+
+def test_a_table_that_the_closed_form_does_not_fit_is_refused() -> None:
+    psm = load_arm("psm").description.model_dump()
+    turned = copy.deepcopy(psm)
+    turned["joints"][4]["alpha_rad"] = 0.5
+    with pytest.raises(ArmError, match=r"'wrist_pitch' of arm 'bent' has alpha 0\.5"):
+        Arm("bent", ArmDescription.model_validate(turned))
+    del psm["joints"][5]
+    with pytest.raises(ArmError, match=r"closed form of psm has 6"):
+        Arm("wristless", ArmDescription.model_validate(psm))
+
+
+def test_jaws_that_the_urdf_lacks_are_named() -> None:
+    panda = load_arm("panda")
+    gripper = panda.description.model_dump()["gripper"]
+    with pytest.raises(ArmError, match="no joint 'thumb'"):
+        Arm("x", changed(panda, gripper=gripper | {"joints": ("panda_finger_joint1", "thumb")}))
+    with pytest.raises(ArmError, match="no link 'palm'"):
+        Arm("x", changed(panda, gripper=gripper | {"links": ("palm", "panda_rightfinger")}))
+
+
+def test_jaws_that_open_the_wrong_way_are_refused() -> None:
+    psm = load_arm("psm")
+    gripper = psm.description.model_dump()["gripper"]
+    with pytest.raises(ValidationError, match="not in order"):
+        changed(psm, gripper=gripper | {"open": -0.1})
+
+
+def test_a_home_outside_limits_is_refused() -> None:
+    with pytest.raises(ArmError, match=r"'insertion' at 0\.5, outside its limits 0 to 0\.24"):
+        Arm("long", changed(load_arm("psm"), home=[0.0, 0.0, 0.5, 0.0, 0.0, 0.0]))
+
+
+def test_a_dh_arm_has_no_chain() -> None:
+    with pytest.raises(ArmError, match="'psm' is no chain"):
+        load_arm("psm").chain  # noqa: B018
+
+
+def test_a_new_arm_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = resources.files("halsted.robot") / "arms" / "psm" / "arm.yaml"
+    text = shipped.read_text(encoding="utf-8").replace("a_m: 0.0091", "a_m: 0.0107")
+    (tmp_path / "arms" / "psm_prograsp").mkdir(parents=True)
+    (tmp_path / "arms" / "psm_prograsp" / "arm.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr("halsted.robot.arm.files", lambda _: tmp_path)
+    assert arm_names() == ["psm_prograsp"]
+    longer = load_arm("psm_prograsp")
+    assert longer.forward(longer.home)[2, 3] == pytest.approx(-0.1044 - 0.0107 - 0.0102)
+
+
+@pytest.mark.parametrize("name", arm_names())
+def test_every_arm_can_be_loaded_and_rests_within_its_limits(name: str) -> None:
+    arm = load_arm(name)
+    margin = 0.05 * (arm.upper - arm.lower)
+    assert (arm.home > arm.lower + margin).all()
+    assert (arm.home < arm.upper - margin).all()
+    assert len(arm.joint_names) == len(arm.home)
+    for visual in (False, True):
+        root = ElementTree.parse(arm.urdf(visual)).getroot()
+        links = {link.get("name") for link in root.iter("link")}
+        assert links & {"tool", "needle"}
+        assert arm.gripper is None or links.issuperset(arm.gripper.links)
+        assert {joint.get("name") for joint in root.iter("joint")} >= set(arm.joint_names)
 
 
 def test_only_the_urdf_for_cameras_has_meshes(arm: Arm) -> None:

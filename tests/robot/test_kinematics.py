@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from halsted.robot.arm import Arm
 from halsted.robot.guidance import direction_of_tilt, tilt_of_direction
-from halsted.robot.kinematics import forward, rotation_from_rpy
+from halsted.robot.kinematics.chain import rotation_from_rpy
+from halsted.robot.kinematics.needle_line import forward
 from halsted.robot.registration import ISOCENTRE_IN_WORLD
 from halsted.robot.world import World
 

@@ -14,6 +14,7 @@ from halsted.scenarios.catalogue import (
     parse_scenario,
     scenario_names,
 )
+from halsted.scenarios.patients import PatientScenario
 
 PLAIN = """
 name: two-phantoms
@@ -32,6 +33,7 @@ task: {horizon: 60}
 def test_a_shipped_scenario_can_be_posed(name: str) -> None:
     assert name in scenario_names()
     scenario = load_scenario(name)
+    assert isinstance(scenario, PatientScenario)
     assert scenario.name == name
     assert name.startswith(scenario.organ)
     train, test = scenario.cases("train"), scenario.cases("test")
@@ -51,6 +53,7 @@ def test_a_scenario_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(PLAIN)
     scenario = load_scenario(str(path))
+    assert isinstance(scenario, PatientScenario)
     assert [case.name for case in scenario.cases("test")] == [
         "phantom-liver-10",
         "phantom-liver-11",

@@ -1,0 +1,87 @@
+"""The learners of stable-baselines3, with settings that suit small networks on a CPU."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from gymnasium import spaces
+from stable_baselines3 import PPO, SAC
+from stable_baselines3.common.vec_env import VecEnv
+
+from halsted.agents.errors import PolicyError
+from halsted.agents.features import GoalFeatures, NeedleFrameFeatures
+from halsted.agents.replay import CostKeepingHerBuffer
+
+Algorithm = Literal["sac-her", "sac", "ppo"]
+LEARNERS: dict[str, Any] = {"sac-her": SAC, "sac": SAC, "ppo": PPO}
+
+_GOALS = {"observation", "achieved_goal", "desired_goal"}
+_NEEDLE_GOALS = "halsted/NeedleBiopsyGoal-v0"
+_OFF_POLICY = {
+    "learning_rate": 1e-3,
+    "gamma": 0.95,
+    "tau": 0.02,
+    "batch_size": 256,
+    "learning_starts": 1000,
+    "buffer_size": 300_000,
+}
+_ON_POLICY = {
+    "n_steps": 2048,
+    "batch_size": 256,
+    "gae_lambda": 0.95,
+    "gamma": 0.98,
+}
+
+
+def uses_hindsight(algorithm: Algorithm) -> bool:
+    """Whether the learner needs the goal form of an environment."""
+    return algorithm == "sac-her"
+
+
+def make_learner(
+    algorithm: Algorithm,
+    env: VecEnv,
+    environment: str,
+    seed: int,
+    log: str | None = None,
+    settings: dict[str, Any] | None = None,
+) -> Any:
+    """A learner with networks of 64 x 64.
+
+    Args:
+        algorithm: ``sac-her``, ``sac`` or ``ppo``.
+        env: Environments to learn in.
+        environment: Their id.
+        seed: Seed of networks and exploration.
+        log: Folder for TensorBoard.
+        settings: More arguments of the learner, which go before ours.
+
+    Raises:
+        PolicyError: hindsight is asked for where there are no goals.
+    """
+    space = env.observation_space
+    has_goals = isinstance(space, spaces.Dict) and set(space.spaces) >= _GOALS
+    if uses_hindsight(algorithm) and not has_goals:
+        raise PolicyError(f"{environment} has no goals, which {algorithm} needs; choose sac or ppo")
+    policy: dict[str, Any] = {"net_arch": [64, 64]}
+    if environment == _NEEDLE_GOALS:
+        policy["features_extractor_class"] = NeedleFrameFeatures
+    elif isinstance(space, spaces.Dict) and set(space.spaces) == _GOALS:
+        policy["features_extractor_class"] = GoalFeatures
+    arguments: dict[str, Any] = {"policy_kwargs": policy, "seed": seed, "tensorboard_log": log}
+    arguments |= _ON_POLICY if algorithm == "ppo" else _off_policy(algorithm, env)
+    kind = "MultiInputPolicy" if isinstance(space, spaces.Dict) else "MlpPolicy"
+    return LEARNERS[algorithm](kind, env, device="cpu", **arguments | (settings or {}))
+
+
+def _off_policy(algorithm: Algorithm, env: VecEnv) -> dict[str, Any]:
+    """One gradient step for four of several environments' steps, or for each of a single one."""
+    arguments: dict[str, Any] = {**_OFF_POLICY, "gradient_steps": max(1, env.num_envs // 4)}
+    if uses_hindsight(algorithm):
+        arguments["replay_buffer_class"] = CostKeepingHerBuffer
+        # Infos carry each step's cost into the relabelled reward.
+        arguments["replay_buffer_kwargs"] = {"n_sampled_goal": 4, "copy_info_dict": True}
+        # Hindsight needs an episode that has ended.
+        longest = env.num_envs * (env.get_attr("horizon", [0])[0] + 1)
+        arguments["learning_starts"] = max(arguments["learning_starts"], longest)
+    return arguments

@@ -1,0 +1,1 @@
+"""The dexterity suite: instruments, needles, pegs and rings on a bench."""

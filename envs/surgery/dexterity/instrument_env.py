@@ -1,0 +1,304 @@
+"""Base of the tasks in which one or two instruments handle things on the table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from halsted.envs.errors import EnvironmentOptionError
+from halsted.envs.surgery.bench import BenchEnv, Scene, Vector
+from halsted.envs.surgery.bench_task import harm
+from halsted.envs.surgery.dexterity.bench_arms import WORKSPACE_M, ToolGuide, mounted
+from halsted.robot.bodies import Body
+from halsted.robot.camera import Camera, Frame
+from halsted.robot.rigid import RigidWorld
+from halsted.robot.rotations import quaternion_of_yaw, rotation_of, yaw_of
+from halsted.robot.specification import Entry, Specification
+
+_DROP_M = 0.015
+"""Greatest height above its rest from which a thing may be let go."""
+_LEAD_STEPS = 2.0
+
+BIMANUAL_WORKSPACES_M = tuple(
+    np.array([WORKSPACE_M[0], bounds, WORKSPACE_M[2]]) for bounds in ((-0.01, 0.07), (-0.07, 0.01))
+)
+"""Each of two instruments keeps to its half of the table and 1 cm of the other."""
+
+
+def instrument_command(arms: int) -> Specification:
+    """What a policy commands: five numbers an arm, of which the first four are steps."""
+    suffixes = ("",) if arms == 1 else tuple(f"_{number + 1}" for number in range(arms))
+    entries = []
+    for suffix in suffixes:
+        entries += [
+            Entry(f"shift_in_world{suffix}", 3, "m", 0.006, "Cartesian step of the tool"),
+            Entry(f"turn{suffix}", 1, "rad", np.deg2rad(12.0).item(), "step about the vertical"),
+            Entry(f"jaw{suffix}", 1, "1", 1.0, "below 0 closes the jaws, else they open"),
+        ]
+    return Specification(tuple(entries))
+
+
+def instrument_state(arms: int) -> Specification:
+    """What a policy observes of the instruments and of the thing that they handle."""
+    suffixes = ("",) if arms == 1 else tuple(f"_{number + 1}" for number in range(arms))
+    entries = []
+    for suffix in suffixes:
+        entries += [
+            Entry(f"tool_in_world{suffix}", 3, "m", 0.05, "forward kinematics", 4.0),
+            Entry(f"heading{suffix}", 2, "1", 1.0, "cosine and sine of the tool's heading"),
+            Entry(f"opening{suffix}", 1, "1", 1.0, "measured share of the jaws' opening", 2.0),
+            Entry(f"holding{suffix}", 1, "1", 1.0, "1 while something is held"),
+            Entry(f"grasp_from_tool{suffix}", 3, "m", 0.02, "grasp point less the tool", 10.0),
+            Entry(
+                f"grasp_heading_from_tool{suffix}", 2, "1", 1.0, "cosine and sine of twice the turn"
+            ),
+        ]
+    return Specification(
+        (*entries, Entry("object_in_world", 3, "m", 0.05, "pose of the thing handled", 4.0))
+    )
+
+
+class InstrumentEnv(BenchEnv):
+    """One or two instruments over the table, and one thing that they handle.
+
+    A subclass says which bodies there are, how a scene is drawn, where the thing is gripped and
+    when it is where it should be.
+
+    ## Action Space
+    `Box(-1, 1, (5,), float32)`, twice as long for two instruments: for each a Cartesian step of the
+    tool (3), its turn about the vertical, and its jaws, which close below 0 and open otherwise.
+    The tools point down. A step beyond the workspace is cut short, one out of reach or beyond a
+    joint's limit is not taken; both count as cost. The command never runs ahead of the tool by
+    more than two steps. Closing jaws hold a thing once both of them touch it; see
+    `halsted.robot.rigid.RigidWorld`.
+
+    ## Observation Space
+    `Dict` of float32 in goal form: `observation`, `achieved_goal` and `desired_goal`, goals in
+    units of 5 cm. With `sight` other than `state` also images, see `BenchEnv`.
+
+    ## Rewards
+    `reward="sparse"`: 0 for a step that succeeds, -1 for any other, less `harm_price` for each unit
+    of cost. `reward="dense"`: 100 for each metre that the thing, or the tool on its way to it,
+    gains on its goal, 10 on success, less the price of harm. `info["task_reward"]` is the sparse
+    one in either form.
+
+    ## Costs
+    `info["cost"]` is the sum of `info["costs"]`: a step with a tip faster than 0.2 m/s (`speed`),
+    with more than 2 N on a fixture (`force`), with instruments touching (`clash`), with a command
+    beyond workspace, reach or joint limits (`limits`); a thing let go more than 15 mm above its
+    rest (`drop`); the simulation's end by its watchdog (`instability`).
+
+    ## Arguments
+    `preset`: `default` (30 Hz, up to 6 mm and 12 degrees a step) or `surrol` (5 Hz in 48 sub-steps,
+    10 mm and 30 degrees, its horizon, tolerance and spread, no end on success, no harm in the
+    reward). `reward`, `harm_price`: see above. `horizon`: control steps. `arm`: name of an arm with
+    a gripper. `sight`: `state`, `rgb` or `rgbd`. `render_mode`: `rgb_array` or None.
+    """
+
+    arms: ClassVar[int] = 1
+    command = instrument_command(1)
+    specification = instrument_state(1)
+    handled: ClassVar[str] = "thing"
+    """Name of the body that is handled."""
+    grips: ClassVar[tuple[tuple[float, float, float, float], ...]] = ((0.0, 0.0, 0.0, 0.0),)
+    """For each arm, where it grips the thing: (3,), m, in the body's frame, and heading, rad."""
+    rest_m: ClassVar[float] = 0.0
+    """Height of the thing's origin, m, when it lies where it may be let go."""
+    open_share: ClassVar[float] = 0.5
+    """Of the jaws' range, to which they open: 40 degrees for a large needle driver, as SurRoL's."""
+    carried_at_m: ClassVar[float | None] = None
+    """Height of the thing's origin at which it is carried to a goal on the table; None for a goal
+    in the air."""
+    in_hand: ClassVar[int | None] = None
+    """Number of the arm that holds the thing at the start, if any."""
+    workspaces: ClassVar[tuple[Vector, ...]] = (WORKSPACE_M,)
+    """For each arm, (3, 2) bounds, m, of where its tool may be commanded to."""
+
+    def __init__(
+        self,
+        preset: str = "default",
+        reward: Literal["sparse", "dense"] = "sparse",
+        horizon: int | None = None,
+        harm_price: float | None = None,
+        arm: str = "psm",
+        sight: Literal["state", "rgb", "rgbd"] = "state",
+        render_mode: str | None = None,
+    ) -> None:
+        """Make the environment; see the class of the task."""
+        super().__init__(preset, reward, horizon, harm_price, sight, render_mode)
+        self._mounts = [mounted(number, arm) for number in range(self.arms)]
+        for mount in self._mounts:
+            if mount.arm.gripper is None:
+                raise EnvironmentOptionError(
+                    f"the arm {arm!r} has no gripper, which {type(self).__name__} needs; choose "
+                    "psm or panda"
+                )
+        lead = _LEAD_STEPS * self.preset.step_m
+        self._guides = [
+            ToolGuide(mount, lead, workspace)
+            for mount, workspace in zip(self._mounts, self.workspaces, strict=True)
+        ]
+        self._world: RigidWorld | None = None
+        self._tools: list[Vector] = [np.zeros(3) for _ in self._mounts]
+        self._headings = [0.0 for _ in self._mounts]
+
+    # -- Hooks ---------------------------------------------------------------------------------
+
+    def _bodies(self) -> Sequence[Body]:
+        """Everything on the table; made once."""
+        raise NotImplementedError
+
+    # -- What an expert may look at --------------------------------------------------------------
+
+    @property
+    def world(self) -> RigidWorld:
+        """The simulated bench."""
+        if self._world is None:
+            self._world = RigidWorld(
+                self._mounts, self._bodies(), self.preset.substeps, self._needs_visuals
+            )
+        return self._world
+
+    @property
+    def guides(self) -> Sequence[ToolGuide]:
+        """For each arm, the pose that it is commanded to."""
+        return self._guides
+
+    @property
+    def goal_in_world(self) -> Vector:
+        """(3,) where the thing should go, m."""
+        return self._goal_in_world
+
+    @property
+    def way_to_goal(self) -> Vector:
+        """(3,) from what has been achieved to the goal, m."""
+        return self._desired()[:3] - self._achieved()[:3]
+
+    def tool(self, arm: int) -> Vector:
+        """(3,) measured position of an arm's tool, world m."""
+        return self._tools[arm]
+
+    def turn_to_goal(self) -> float:
+        """How far the thing still has to be turned about the vertical, rad; 0 unless it matters."""
+        return 0.0
+
+    def grip(self, arm: int) -> tuple[Vector, float]:
+        """Where an arm grips the thing: position (3,), world m, and heading, rad."""
+        position, turn = self.world.body_pose(self.handled)
+        x, y, z, heading = self.grips[arm]
+        offset = rotation_of(turn) @ (x, y, z)
+        return np.add(position, offset), yaw_of(turn) + heading
+
+    # -- BenchEnv's hooks ------------------------------------------------------------------------
+
+    def _apply(self, scene: Scene) -> None:
+        for guide, start in zip(self._guides, np.reshape(scene["tools"], (-1, 4)), strict=True):
+            if not guide.place(start[:3].copy(), float(start[3])):
+                raise EnvironmentOptionError(
+                    f"the arm cannot reach the start {start[:3].round(3).tolist()} of this scene; "
+                    "replay it with the arm that it was recorded with"
+                )
+        poses = {
+            name.removeprefix("pose_"): values
+            for name, values in scene.items()
+            if name.startswith("pose_")
+        }
+        self.world.reset([guide.joints for guide in self._guides], self._openings_at_start(), poses)
+        if self.in_hand is not None:
+            self.world.attach(self.in_hand, self.handled)
+        self._goal_in_world = np.array(scene["goal"])
+        self._measure()
+
+    def _advance(self, action: Vector) -> Vector:
+        world, step_m, step_rad = self.world, self.preset.step_m, self.preset.step_rad
+        refused, closing = 0, []
+        for number, guide in enumerate(self._guides):
+            own = action[5 * number : 5 * number + 5]
+            refused += not guide.move(step_m * own[:3], step_rad * own[3], self._tools[number])
+            closing.append(bool(own[4] < 0.0))
+        before, held = self._tools, set(world.held) - {None}
+        openings = [0.0 if c else self.open_share for c in closing]
+        contacts = world.step([guide.joints for guide in self._guides], openings, closing)
+        self._measure()
+        moved = [now - then for now, then in zip(self._tools, before, strict=True)]
+        speed = max(math.sqrt(way @ way) for way in moved) / world.control_period_s
+        self._is_unstable = not world.is_sane()
+        return harm(
+            speed_m_s=speed,
+            force_n=max(contact.fixed_n for contact in contacts),
+            clash_n=max(contact.arm_n for contact in contacts),
+            refused=refused,
+            drops=self._drops(held),
+            unstable=self._is_unstable,
+        )
+
+    def _drops(self, held: set[str | None]) -> int:
+        """Whether a thing that was held has been let go too high."""
+        lost = held - set(self.world.held)
+        return sum(self.world.body_pose(str(name))[0][2] > self.rest_m + _DROP_M for name in lost)
+
+    def _measure(self) -> None:
+        poses = [
+            guide.measured_pose(joints)
+            for guide, joints in zip(self._guides, self.world.joints, strict=True)
+        ]
+        self._tools = [pose[0] for pose in poses]
+        self._headings = [pose[1] for pose in poses]
+        position, turn = self.world.body_pose(self.handled)
+        self._thing, self._turn = np.array(position), turn
+
+    def _state(self) -> Vector:
+        values: list[float] = []
+        rotation, yaw = rotation_of(self._turn), yaw_of(self._turn)
+        for number, (tool, heading) in enumerate(zip(self._tools, self._headings, strict=True)):
+            x, y, z, grip_heading = self.grips[number]
+            to_grip = self._thing + rotation @ (x, y, z) - tool
+            turn = 2.0 * (yaw + grip_heading - heading)
+            values += [*tool.tolist(), math.cos(heading), math.sin(heading)]
+            values += [self.world.opening(number), float(self.world.held[number] is not None)]
+            values += [*to_grip.tolist(), math.cos(turn), math.sin(turn)]
+        return np.array([*values, *self._thing.tolist()])
+
+    def _achieved(self) -> Vector:
+        return self._thing
+
+    def _desired(self) -> Vector:
+        return self._goal_in_world
+
+    def _potential(self, achieved: Vector, desired: Vector) -> float:
+        """The way of the thing to its goal, and of the nearest free tool to the thing."""
+        left = float(np.linalg.norm(achieved - desired))
+        if any(name is not None for name in self.world.held):
+            return left
+        reach = min(
+            float(np.linalg.norm(self.grip(number)[0] - tool))
+            for number, tool in enumerate(self._tools)
+        )
+        return left + reach + 0.02
+
+    def _look(self, camera: Camera) -> Frame:
+        return self.world.look(camera)
+
+    def close(self) -> None:
+        """End the physics client."""
+        if self._world is not None:
+            self._world.close()
+            self._world = None
+        self._is_ready = False
+
+    def _openings_at_start(self) -> list[float]:
+        return [0.05 if arm == self.in_hand else self.open_share for arm in range(self.arms)]
+
+    # -- For subclasses --------------------------------------------------------------------------
+
+    def _draw(self, half_width: float) -> float:
+        """A number within a half width of 0, times the preset's spread."""
+        return float(self.np_random.uniform(-1.0, 1.0)) * half_width * self.preset.spread
+
+
+def pose_at(x: float, y: float, z: float, yaw: float = 0.0) -> list[float]:
+    """Position (3,), m, and quaternion (x, y, z, w) of an upright body."""
+    return [x, y, z, *quaternion_of_yaw(yaw)]

@@ -1,0 +1,1 @@
+"""Tasks of the endoscope: reach, upright picture, and tracking."""

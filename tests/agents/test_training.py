@@ -1,0 +1,164 @@
+"""Learning: vectors for stable-baselines3, cloning, and learning from recorded episodes."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from halsted.agents.cloning import fill_replay_buffer
+from halsted.agents.demonstrations import played, read_demonstrations
+from halsted.agents.errors import PolicyError
+from halsted.agents.evaluation import evaluate
+from halsted.agents.features import GoalFeatures
+from halsted.agents.learners import make_learner
+from halsted.agents.making import make_environment, make_policy
+from halsted.agents.recording import Recording, record
+from halsted.agents.training import Training, train
+from halsted.agents.vectors import VecEnvAdapter
+from halsted.envs.vector import ChunkedVectorEnv
+from halsted.scenarios.bench import BenchScenario
+from tests.agents.conftest import WALK
+from tests.envs.vector_worlds import Corridor, Walk
+
+
+def adapted(kind: str, makers: list[Any]) -> VecEnvAdapter:
+    vector: VectorEnv[Any, Any, Any]
+    if kind == "chunked":
+        vector = ChunkedVectorEnv(makers, 2)
+    else:
+        vector = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
+    return VecEnvAdapter(vector)
+
+
+@pytest.mark.parametrize("kind", ["sync", "chunked"])
+def test_an_adapted_vector_is_stable_baselines_own(kind: str) -> None:
+    makers: list[Any] = [functools.partial(Walk, horizon=5)] * 3
+    ours: Any = adapted(kind, makers)
+    theirs: Any = DummyVecEnv(makers)
+    for one in (ours, theirs):
+        one.seed(4)
+    rng = np.random.default_rng(0)
+    first = (ours.reset(), theirs.reset())
+    for key in first[1]:
+        np.testing.assert_array_equal(first[0][key], first[1][key])
+    for _ in range(20):
+        actions = rng.uniform(-1, 1, (3, 2)).astype(np.float32)
+        mine, expected = ours.step(actions), theirs.step(actions)
+        for key in expected[0]:
+            np.testing.assert_array_equal(mine[0][key], expected[0][key])
+        np.testing.assert_array_equal(mine[1], expected[1])
+        np.testing.assert_array_equal(mine[2], expected[2])
+        for row, other in zip(mine[3], expected[3], strict=True):
+            assert row.keys() == other.keys()
+            assert row["costs"] == other["costs"]
+            assert row["TimeLimit.truncated"] == other["TimeLimit.truncated"]
+            if "terminal_observation" in other:
+                end = other["terminal_observation"]["observation"]
+                np.testing.assert_array_equal(row["terminal_observation"]["observation"], end)
+    assert [one["scene"] for one in ours.reset_infos] == [
+        one["scene"] for one in theirs.reset_infos
+    ]
+    ours.close()
+    theirs.close()
+
+
+def test_a_vector_that_resets_otherwise_is_refused() -> None:
+    vector = SyncVectorEnv([Corridor])
+    with pytest.raises(PolicyError, match="SAME_STEP"):
+        VecEnvAdapter(vector)
+    vector.close()
+
+
+@pytest.mark.parametrize(("algorithm", "workers"), [("sac-her", 2), ("ppo", 0), ("sac", 0)])
+def test_a_policy_is_trained_stored_and_scored(
+    walk: BenchScenario, tmp_path: Path, algorithm: Any, workers: int
+) -> None:
+    settings = {"n_steps": 64} if algorithm == "ppo" else {"learning_starts": 100}
+    how = Training(algorithm, 300, 0, 4, workers, settings=settings, tensorboard=False)
+    curve = train(walk, tmp_path / "policy", how)
+    assert len(curve.steps) >= 20
+    assert max(curve.cost) > 0.0
+    card = json.loads((tmp_path / "policy" / "policy.json").read_text())
+    assert card["cases"] == ["scenes 0 to 999"]
+    policy = make_policy(str(tmp_path / "policy"), walk)
+    assert len(evaluate(walk, policy, walk.cases("test"))) == 12
+
+
+@pytest.mark.parametrize("algorithm", ["sac-her", "ppo"])
+def test_cloned_episodes_make_a_policy_before_any_learning(
+    walk: BenchScenario, tmp_path: Path, algorithm: Any
+) -> None:
+    folder = record(Recording(WALK, "expert", 60, 0, tmp_path / "walk-v0"))
+    settings = {"n_steps": 8, "batch_size": 8} if algorithm == "ppo" else {"learning_starts": 1000}
+    how = Training(algorithm, 8, 0, 1, demonstrations=folder, settings=settings, tensorboard=False)
+    train(walk, tmp_path / "cloned", how)
+    policy = make_policy(str(tmp_path / "cloned"), walk)
+    assert "60 demonstrations" in policy.name
+    episodes = evaluate(walk, policy, walk.cases("test"))
+    assert sum(one.success for one in episodes) >= 11
+    beside = evaluate(walk, make_policy("random", walk), walk.cases("test"))
+    assert sum(one.success for one in beside) <= 6
+
+
+def test_the_replay_buffer_holds_whole_episodes(walk: BenchScenario) -> None:
+    env = make_environment(walk, walk.cases("train"))
+    starts = walk.draw(walk.cases("train"), 7, 0)
+    shown = played(env, make_policy("expert", walk), starts)
+    vector = adapted("sync", [functools.partial(Walk, horizon=12)] * 3)
+    model = make_learner("sac-her", vector, WALK, 0)
+    fill_replay_buffer(model, shown)
+    buffer = model.replay_buffer
+    rows = buffer.pos
+    assert rows == max(sum(map(len, shown[start::3])) for start in range(3))
+    assert buffer.dones[rows - 1].all()
+    first = shown[0]
+    ends = np.flatnonzero(buffer.dones[:rows, 0])
+    assert ends[0] == len(first) - 1
+    assert buffer.rewards[ends[0], 0] == 0.0
+    assert not buffer.timeouts[ends[0], 0]
+    np.testing.assert_array_equal(
+        buffer.next_observations["achieved_goal"][ends[0], 0],
+        first.observations["achieved_goal"][-1],
+    )
+    assert (buffer.ep_length[:rows] > 0).all()
+    vector.close()
+
+
+def test_features_follow_goals_put_in_by_hindsight() -> None:
+    space: Any = Walk().observation_space
+    features = GoalFeatures(space)
+    state = {key: torch.zeros(2, 2) for key in space.spaces}
+    state["desired_goal"][1] = torch.tensor([0.05, 3.0])
+    at_goal, away = features(state)
+    assert features.features_dim == 8 == len(at_goal)
+    assert not at_goal.any()
+    assert away[4:6].tolist() == pytest.approx([0.05, 3.0])
+    assert away[6] > 0.2 and away[7] == pytest.approx(1.0)
+
+
+def test_wrong_demonstrations_are_told_in_one_sentence(walk: BenchScenario, tmp_path: Path) -> None:
+    space: Any = Walk().observation_space
+    with pytest.raises(PolicyError, match=r"cannot be read.*'halsted record'"):
+        read_demonstrations(tmp_path, space)
+    folder = record(Recording(WALK, "expert", 1, 0, tmp_path / "walk-v0"))
+    with pytest.raises(PolicyError, match="recorded with other observations"):
+        read_demonstrations(folder, Corridor().observation_space)
+    (folder / "data" / "main_data.hdf5").write_bytes(b"no HDF5")
+    with pytest.raises(PolicyError, match="cannot be read") as told:
+        read_demonstrations(folder, space)
+    assert "\n" not in str(told.value)
+
+
+def test_hindsight_needs_goals() -> None:
+    vector = adapted("sync", [Corridor])
+    with pytest.raises(PolicyError, match="no goals, which sac-her needs"):
+        make_learner("sac-her", vector, "test/Corridor-v0", 0)
+    vector.close()
