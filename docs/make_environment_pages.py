@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 
 from halsted.registration import ENVIRONMENTS
-from halsted.robot.specification import NEEDLE_COMMAND
 
 FOLDER = Path(__file__).parent / "environments"
 
@@ -23,17 +23,18 @@ def pages() -> dict[Path, str]:
 
 def page(name: str) -> str:
     """The page of one environment."""
-    environment = gym.envs.registration.load_env_creator(ENVIRONMENTS[name])
-    specification = environment.specification  # type: ignore[attr-defined]
+    environment: Any = gym.envs.registration.load_env_creator(ENVIRONMENTS[name])
+    specification, command = environment.specification, environment.command
     return "\n".join(
         [
             f"# `{name}`",
             "",
             inspect.getdoc(environment) or "",
+            *(_sections_of_base(environment)),
             "",
             "## Entries of the action",
             "",
-            NEEDLE_COMMAND.as_markdown(),
+            command.as_markdown(),
             "",
             "## Entries of the observation",
             "",
@@ -41,6 +42,16 @@ def page(name: str) -> str:
             "",
         ]
     )
+
+
+def _sections_of_base(environment: Any) -> list[str]:
+    """What the family of an environment shares, where its own text refers to it."""
+    own = inspect.getdoc(environment) or ""
+    for base in environment.__mro__[1:]:
+        if f"those of `{base.__name__}`" in own:
+            text = inspect.getdoc(base) or ""
+            return ["", text[text.index("## ") :]]
+    return []
 
 
 if __name__ == "__main__":

@@ -14,10 +14,22 @@ ENVIRONMENTS = {
     "halsted/RingTransfer-v0": "halsted.envs.surgery.dexterity.ring_transfer:RingTransferEnv",
     "halsted/MatchBoard-v0": "halsted.envs.surgery.dexterity.match_board:MatchBoardEnv",
     "halsted/PickAndPlace-v0": "halsted.envs.surgery.dexterity.pick_and_place:PickAndPlaceEnv",
+    "halsted/ECMReach-v0": "halsted.envs.surgery.endoscope.ecm_reach:ECMReachEnv",
+    "halsted/MisOrient-v0": "halsted.envs.surgery.endoscope.mis_orient:MisOrientEnv",
+    "halsted/StaticTrack-v0": "halsted.envs.surgery.endoscope.static_track:StaticTrackEnv",
+    "halsted/ActiveTrack-v0": "halsted.envs.surgery.endoscope.active_track:ActiveTrackEnv",
 }
+
+VECTORS = {
+    "halsted/NeedleReach-v0": "halsted.envs.surgery.dexterity.needle_reach_batch:NeedleReachBatch",
+    "halsted/ECMReach-v0": "halsted.envs.surgery.endoscope.batch:ECMReachBatch",
+    "halsted/MisOrient-v0": "halsted.envs.surgery.endoscope.batch:MisOrientBatch",
+    "halsted/StaticTrack-v0": "halsted.envs.surgery.endoscope.batch:StaticTrackBatch",
+}
+"""Those that also come in batches of the kinematic tier."""
 
 
 def register_environments() -> None:
     """Tell Gymnasium of every environment."""
     for name, entry_point in ENVIRONMENTS.items():
-        register(id=name, entry_point=entry_point)
+        register(id=name, entry_point=entry_point, vector_entry_point=VECTORS.get(name))

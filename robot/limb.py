@@ -13,8 +13,9 @@ from halsted.robot.rotations import quaternion_of
 if TYPE_CHECKING:
     from halsted.robot.rigid import Mount
 
-_SQUEEZE = 0.0
-"""Share of its opening by which a gripper that holds something would go on closing."""
+_RELIEF = 0.02
+"""Share of its opening by which a gripper that holds something gives way, so that its jaws do not
+fight the constraint that holds."""
 
 
 class Limb:
@@ -80,9 +81,20 @@ class Limb:
     def command(self, joints: NDArray[np.float64], opening: float) -> None:
         """Drive the motors towards joint angles (n,) and an opening."""
         self._set_targets(
-            joints, opening if self.constraint is None else self._held_opening - _SQUEEZE
+            joints, opening if self.constraint is None else self._held_opening + _RELIEF
         )
         self._drive()
+
+    def push(self, force_n: list[float], point_m: list[float]) -> None:
+        """Let a force act on the tool in the next PyBullet step, world, N, at a point, m."""
+        self._bullet.applyExternalForce(
+            self.body,
+            self._tool,
+            force_n,
+            point_m,
+            self._bullet.WORLD_FRAME,
+            physicsClientId=self._client,
+        )
 
     def measure(self) -> None:
         """Read the joints."""

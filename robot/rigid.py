@@ -19,7 +19,8 @@ _GRIP_FORCE_N = 5.0
 _SOLVER_ITERATIONS = 10
 """Of 50: an instrument then still ends a 10 mm step where 50 leave it (to 0.01 mm), at half the
 cost; with 5 it sags by a millimetre."""
-_GRASP_EVERY = 8  # PyBullet steps: jaws that squeeze a light thing for longer shoot it away
+GRASP_EVERY = 8
+"""PyBullet steps between two looks at the jaws; squeezed for longer, a light thing shoots away."""
 _RUNAWAY_M = 1.0
 _PARK_M = 10.0
 _CLEANINGS = 40  # Bullet looks at a few pairs a time for those that no longer overlap
@@ -67,7 +68,7 @@ class RigidWorld:
     world's own client, so any number of worlds live in one process.
 
     A grasp begins when a closing gripper touches a loose body with both of its jaws: the body is
-    then held to the tool by a fixed constraint, and the jaws stop and no longer collide with it.
+    then held to the tool by a fixed constraint, and the jaws stop where they are.
     It ends when the gripper opens, or when the constraint would need more than 5 N
     (`grip_force_n`). Friction alone does not hold small things in PyBullet.
 
@@ -126,6 +127,7 @@ class RigidWorld:
         self._labels |= {self._numbers[body.name]: LABELS.index(body.label) for body in bodies}
         self.joints = [limb.joints for limb in self._limbs]
         self.held: list[str | None] = [None for _ in mounts]
+        self._pushes: dict[int, tuple[list[float], list[float]]] = {}
         self._park()
         self._saved = int(self._bullet.saveState(physicsClientId=self._client))
 
@@ -150,6 +152,7 @@ class RigidWorld:
         bullet, client = self._bullet, self._client
         for number in range(len(self._limbs)):
             self.release(number)
+        self._pushes.clear()
         bullet.restoreState(stateId=self._saved, physicsClientId=client)
         for limb in self._limbs:
             limb.place(limb.home, 0.0)
@@ -187,8 +190,10 @@ class RigidWorld:
         contacts = [_NO_CONTACT for _ in self._limbs]
         done = 0
         while done < self.substeps:
-            count = min(_GRASP_EVERY, self.substeps - done)
+            count = min(GRASP_EVERY, self.substeps - done)
             for _ in range(count):
+                for number, (force, point) in self._pushes.items():
+                    self._limbs[number].push(force, point)
                 advance(physicsClientId=client)
             done += count
             contacts = [
@@ -198,6 +203,13 @@ class RigidWorld:
         for limb in self._limbs:
             limb.measure()
         return contacts
+
+    def push(self, number: int, force_n: NDArray[np.float64], point_m: NDArray[np.float64]) -> None:
+        """Let a force (3,), N, act on an arm's tool at a point (3,), m, both in the world.
+
+        It acts in every PyBullet step until another is given, or the world is reset.
+        """
+        self._pushes[number] = force_n.tolist(), point_m.tolist()
 
     def opening(self, number: int) -> float:
         """Measured share of the opening of an arm's gripper, 0 closed to 1 open."""
@@ -223,6 +235,10 @@ class RigidWorld:
             self._numbers[name], physicsClientId=self._client
         )
         return position, turn
+
+    def body_count(self) -> int:
+        """Number of bodies in the world."""
+        return int(self._bullet.getNumBodies(physicsClientId=self._client))
 
     def is_sane(self) -> bool:
         """Whether no loose body has run away, and every number is finite."""

@@ -24,6 +24,10 @@ EXPERTS = {
     **{f"halsted/{task}-v0": _INSTRUMENT for task in _HANDLED},
     "halsted/NeedleBiopsy-v0": "halsted.agents.scripted.needle_expert:NeedleExpert",
     "halsted/NeedleBiopsyGoal-v0": "halsted.agents.scripted.needle_expert:NeedleExpert",
+    "halsted/ECMReach-v0": "halsted.agents.scripted.endoscope_expert:EndoscopeExpert",
+    "halsted/MisOrient-v0": "halsted.agents.scripted.endoscope_expert:EndoscopeExpert",
+    "halsted/StaticTrack-v0": "halsted.agents.scripted.endoscope_expert:EndoscopeExpert",
+    "halsted/ActiveTrack-v0": "halsted.agents.scripted.endoscope_expert:EndoscopeExpert",
 }
 """Module and class by id; loaded when asked for."""
 

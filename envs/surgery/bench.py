@@ -55,10 +55,10 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         render_mode: str | None = None,
     ) -> None:
         """Choose how the task is simulated, judged and seen. See the class of the task."""
-        _choose("preset", preset, tuple(self.presets))
-        _choose("reward", reward, ("sparse", "dense"))
-        _choose("sight", sight, ("state", "rgb", "rgbd"))
-        _choose("render_mode", render_mode, (None, "rgb_array"))
+        choose("preset", preset, tuple(self.presets))
+        choose("reward", reward, ("sparse", "dense"))
+        choose("sight", sight, ("state", "rgb", "rgbd"))
+        choose("render_mode", render_mode, (None, "rgb_array"))
         if horizon is not None and horizon < 1:
             raise EnvironmentOptionError(f"horizon is {horizon}; give at least one step")
         self.preset = self.presets[preset]
@@ -159,8 +159,8 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         reward = info["task_reward"]
         if self.reward_form == "dense":
             left = self._potential(achieved, desired)
-            gained = _DENSE_PER_M * (self._potential_before - left)
-            reward = gained + _DENSE_SUCCESS * succeeded - self.harm_price * info["cost"]
+            gained = self._potential_before - left
+            reward = self.dense_reward(gained, succeeded, info["cost"])
             self._potential_before = left
         terminated = self._is_unstable or (succeeded and self.preset.ends_on_success)
         truncated = self._steps >= self.horizon
@@ -188,6 +188,16 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         cost = np.array([one.get("cost", 0.0) for one in infos]).reshape(achieved.shape[:-1])
         reward = sparse_reward(self._success(achieved, desired), cost, self.harm_price)
         return float(reward) if reward.ndim == 0 else reward
+
+    def dense_reward(self, gained: Any, succeeded: Any, cost: Any) -> Any:
+        """The dense reward of one step, or of (n,) steps.
+
+        Args:
+            gained: By how much the step shrank what is left, m.
+            succeeded: Whether it succeeded.
+            cost: Its cost.
+        """
+        return _DENSE_PER_M * gained + _DENSE_SUCCESS * succeeded - self.harm_price * cost
 
     def render(self) -> NDArray[np.uint8] | None:
         """A camera's view of the bench, (height, width, 3), in mode ``rgb_array``."""
@@ -274,7 +284,8 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         return scene
 
 
-def _choose(name: str, value: object, known: tuple[object, ...]) -> None:
+def choose(name: str, value: object, known: tuple[object, ...]) -> None:
+    """Refuse an option that is none of the known ones."""
     if value not in known:
         raise EnvironmentOptionError(
             f"{name} is {value!r}; choose one of: {', '.join(map(repr, known))}"

@@ -105,6 +105,7 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30}  # noqa: RUF012 - Gymnasium's own
 
+    command: Specification = NEEDLE_COMMAND
     specification: Specification = NEEDLE_STATE_AND_TARGET
 
     def __init__(

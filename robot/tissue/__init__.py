@@ -4,6 +4,7 @@ from halsted.robot.tissue.body import SoftBody
 from halsted.robot.tissue.curved_needle import CurvedNeedle, NeedleState
 from halsted.robot.tissue.errors import TissueError
 from halsted.robot.tissue.exchange import Capsules, Cut, Snapshot, StepResult
+from halsted.robot.tissue.markers import Markers
 from halsted.robot.tissue.material import Material
 from halsted.robot.tissue.mesh import TetMesh, block
 
@@ -11,6 +12,7 @@ __all__ = [
     "Capsules",
     "CurvedNeedle",
     "Cut",
+    "Markers",
     "Material",
     "NeedleState",
     "Snapshot",

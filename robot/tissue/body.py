@@ -1,45 +1,34 @@
-"""A soft body: what an environment holds, steps, grips, cuts and resets."""
+"""A soft body: what an environment steps, grips, cuts and pierces."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from halsted.robot.tissue.body_state import BodyState
 from halsted.robot.tissue.building import (
     NO_GRIPS,
-    checked_nodes,
     finite,
-    rest_elements,
-    rest_nodes,
-    sub_step,
     tool_arrays,
 )
 from halsted.robot.tissue.curved_needle import (
-    CurvedNeedle,
     NeedleState,
-    needle_arrays,
     needle_state,
     rotation_vector,
 )
-from halsted.robot.tissue.elasticity import measure
 from halsted.robot.tissue.errors import TissueError
-from halsted.robot.tissue.exchange import Capsules, Cut, Grip, Snapshot, StepResult
+from halsted.robot.tissue.exchange import Capsules, Cut, Grip, StepResult
 from halsted.robot.tissue.fracture import sweep_blade
 from halsted.robot.tissue.gripping import Grips, between_jaws
-from halsted.robot.tissue.material import Material
-from halsted.robot.tissue.mesh import TetMesh
 from halsted.robot.tissue.needle_drive import COUNT, PRESSING, TIP_TET
-from halsted.robot.tissue.state import FREE, HELD, INTACT, find_surface
-from halsted.robot.tissue.stepping import Constants, advance
-
-_GRAVITY = (0.0, 0.0, -9.81)
+from halsted.robot.tissue.state import FREE, HELD, INTACT
+from halsted.robot.tissue.stepping import advance
 
 
-class SoftBody:
+class SoftBody(BodyState):
     """A block or sheet of soft tissue that rigid tools push, grip, pierce, tear and cut.
 
     Everything is in the world frame and SI units. There is no self-contact and no contact between
@@ -51,79 +40,6 @@ class SoftBody:
         period_s: Length of a sub-step, s.
         grips: Handles of the grips that hold, in order.
     """
-
-    def __init__(
-        self,
-        mesh: TetMesh,
-        material: Material,
-        fixed_nodes: ArrayLike = (),
-        *,
-        substeps_per_s: float | None = None,
-        gravity: Sequence[float] = _GRAVITY,
-        floor_z: float = -math.inf,
-        floor_friction: float = 0.5,
-        needle: CurvedNeedle | None = None,
-    ) -> None:
-        """Lay the body down at rest.
-
-        Args:
-            mesh: The mesh at rest, world, m.
-            material: What it is made of.
-            fixed_nodes: Numbers of the nodes that never move.
-            substeps_per_s: Sub-steps per second; by default the fewest that are stable with a
-                quarter in hand and a multiple of 240.
-            gravity: (3,) m/s^2.
-            floor_z: Height of a level floor, world, m.
-            floor_friction: Coulomb's coefficient on the floor.
-            needle: A suturing needle that will meet the body; place it with `place_needle`.
-
-        Raises:
-            TissueError: too few sub-steps for stability, or a fixed node that does not exist.
-        """
-        self.mesh, self.material = mesh, material
-        self.period_s = sub_step(mesh, material, substeps_per_s)
-        fixed = checked_nodes(mesh, fixed_nodes)
-        self.node_masses = mesh.node_masses(material.density)
-        self._nodes = rest_nodes(mesh, self.node_masses, fixed)
-        self._elements = rest_elements(mesh, material, self._nodes, self.period_s)
-        self._needle = needle_arrays(needle)
-        self._needle_wrench = np.zeros(6)
-        self._needle_rotation = np.eye(3)
-        self._constants = Constants(
-            self.period_s,
-            np.array(gravity, dtype=np.float64),
-            1.0 + material.mu / material.bulk,
-            math.exp(-material.damping * self.period_s),
-            material.tear_stretch,
-            floor_z,
-            floor_friction,
-        )
-        self._stretches = np.empty(len(mesh.tets))
-        self._volumes = np.empty(len(mesh.tets))
-        self._cut_areas = np.empty(len(mesh.tets))
-        self._near = np.empty(len(mesh.face_nodes), np.int32)
-        self._grips: dict[int, Grip] = {}
-        self._next_grip = 0
-        find_surface(self._elements)
-        self._rest = self.save()
-
-    # -- Time ------------------------------------------------------------------------------
-
-    def reset(self) -> None:
-        """Return to rest as built: nothing gripped, torn, cut or pierced."""
-        self.restore(self._rest)
-
-    def save(self) -> Snapshot:
-        """A copy of all that changes."""
-        arrays = tuple(array.copy() for array in self._changing())
-        return Snapshot(arrays, tuple(self._grips.items()), self._next_grip)
-
-    def restore(self, snapshot: Snapshot) -> None:
-        """Return to a saved state, exactly."""
-        for array, saved in zip(self._changing(), snapshot.arrays, strict=True):
-            array[...] = saved
-        self._grips = dict(snapshot.grips)
-        self._next_grip = snapshot.next_grip
 
     def step(self, duration_s: float, capsules: Capsules | None = None) -> StepResult:
         """Simulate on while tools move along.
@@ -297,118 +213,7 @@ class SoftBody:
         """What the needle did in the last step."""
         needle = self._needle
         count = int(needle.whole[COUNT])
-        corners = self._nodes.positions[self.mesh.tets[needle.tets[:count]]]
-        return needle_state(needle, self._needle_wrench, corners)
-
-    # -- Measures --------------------------------------------------------------------------
-
-    @property
-    def positions(self) -> NDArray[np.float64]:
-        """(n, 3) nodes, world, m; a view that is read-only."""
-        return _read_only(self._nodes.positions)
-
-    @property
-    def velocities(self) -> NDArray[np.float64]:
-        """(n, 3) of the nodes, m/s; a view that is read-only."""
-        return _read_only(self._nodes.velocities)
-
-    @property
-    def fate(self) -> NDArray[np.int8]:
-        """(t,) 0 where a tetrahedron is intact, 1 where torn, 2 where cut; read-only."""
-        view = self._elements.fate.view()
-        view.flags.writeable = False
-        return view
-
-    @property
-    def surface(self) -> NDArray[np.int32]:
-        """(s, 3) nodes of the surface triangles now, wound outwards."""
-        elements = self._elements
-        faces = elements.surface[: elements.surface_count[0]]
-        triangles: NDArray[np.int32] = elements.face_nodes[faces]
-        from_behind = elements.fate[elements.face_tets[faces, 0]] != INTACT
-        triangles[from_behind] = triangles[from_behind][:, ::-1]
-        return triangles
-
-    @property
-    def stretches(self) -> NDArray[np.float64]:
-        """(t,) largest principal stretch of each tetrahedron; 1 where it is gone."""
-        self._measure()
-        return self._stretches.copy()
-
-    @property
-    def largest_stretch(self) -> float:
-        """The largest of `stretches`."""
-        self._measure()
-        return float(self._stretches.max())
-
-    @property
-    def volume_ratio(self) -> float:
-        """Volume of the intact tetrahedra over their volume at rest; 1 where none is left."""
-        self._measure()
-        intact = self._elements.fate == INTACT
-        rest = self.mesh.volumes[intact].sum()
-        return float((self._volumes * self.mesh.volumes)[intact].sum() / rest) if rest else 1.0
-
-    @property
-    def least_volume_ratio(self) -> float:
-        """Least volume of a tetrahedron over that at rest; negative where one is inside out."""
-        self._measure()
-        return float(self._volumes.min())
-
-    @property
-    def elastic_energy(self) -> float:
-        """Energy stored in the intact tetrahedra, J."""
-        return self._measure() / self.period_s**2
-
-    @property
-    def momentum(self) -> NDArray[np.float64]:
-        """(3,) kg m/s."""
-        total: NDArray[np.float64] = self.node_masses @ self._nodes.velocities
-        return total
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether every position is a finite number; where not, the episode must end."""
-        return bool(np.isfinite(self._nodes.positions).all())
-
-    def _measure(self) -> float:
-        energy: float = measure(
-            self._nodes.positions,
-            self._elements.tets,
-            self._elements.table,
-            self._elements.fate,
-            self._constants.gamma,
-            self._stretches,
-            self._volumes,
+        corners = self.mesh.tets[needle.tets[:count]]
+        return needle_state(
+            needle, self._needle_wrench, self._nodes.positions[corners], self._laid[corners]
         )
-        return energy
-
-    def _changing(self) -> tuple[NDArray[np.float64] | NDArray[np.int8] | NDArray[np.int32], ...]:
-        nodes, elements, needle = self._nodes, self._elements, self._needle
-        return (
-            nodes.positions,
-            nodes.velocities,
-            nodes.pushed,
-            nodes.hold,
-            nodes.tets_left,
-            elements.stress,
-            elements.fate,
-            elements.surface,
-            elements.surface_count,
-            needle.centres,
-            needle.rotation,
-            needle.turn,
-            needle.scalars,
-            needle.whole,
-            needle.tets,
-            needle.weights,
-            needle.places,
-            self._needle_rotation,
-            self._needle_wrench,
-        )
-
-
-def _read_only(array: NDArray[np.float64]) -> NDArray[np.float64]:
-    view = array.view()
-    view.flags.writeable = False
-    return view

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from halsted.robot.tissue.contact import Tools
-from halsted.robot.tissue.elasticity import element_table, longest_period
+from halsted.robot.tissue.elasticity import CornerWeights, element_table, longest_period
 from halsted.robot.tissue.errors import TissueError
 from halsted.robot.tissue.exchange import Capsules
 from halsted.robot.tissue.gripping import Grips
@@ -62,11 +62,13 @@ def rest_nodes(mesh: TetMesh, masses: NDArray[np.float64], fixed: NDArray[np.int
     return Nodes(mesh.nodes.copy(), zeros[0], zeros[1], zeros[2], inverse_masses, hold, left)
 
 
-def rest_elements(mesh: TetMesh, material: Material, nodes: Nodes, period_s: float) -> Elements:
+def rest_elements(
+    mesh: TetMesh, material: Material, weights: CornerWeights, period_s: float
+) -> Elements:
     """Elements at rest, their surface not yet listed."""
     return Elements(
         mesh.tets,
-        element_table(mesh, material, nodes.inverse_masses, period_s),
+        element_table(weights, material, period_s),
         np.zeros((len(mesh.tets), 9)),
         np.zeros(len(mesh.tets), np.int8),
         mesh.tet_faces,

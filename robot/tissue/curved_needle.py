@@ -79,6 +79,7 @@ class NeedleState:
         passed: Number of threaded points that the rear end has passed.
         lost: Number of threaded points whose tissue was torn or cut.
         points: (m, 3) threaded points, world, m, in the order in which they were threaded.
+        laid_points: (m, 3) where the tissue was laid down with them, world, m.
     """
 
     force: NDArray[np.float64]
@@ -91,6 +92,7 @@ class NeedleState:
     passed: int
     lost: int
     points: NDArray[np.float64]
+    laid_points: NDArray[np.float64]
 
 
 def needle_arrays(needle: CurvedNeedle | None) -> Needle:
@@ -123,7 +125,10 @@ def needle_arrays(needle: CurvedNeedle | None) -> Needle:
 
 
 def needle_state(
-    needle: Needle, wrench: NDArray[np.float64], corners: NDArray[np.float64]
+    needle: Needle,
+    wrench: NDArray[np.float64],
+    corners: NDArray[np.float64],
+    laid_corners: NDArray[np.float64],
 ) -> NeedleState:
     """Read a needle's arrays.
 
@@ -131,6 +136,7 @@ def needle_state(
         needle: Its arrays.
         wrench: (6,) mean force and torque on it.
         corners: (m, 4, 3) corners of the tetrahedra of its threaded points, world, m.
+        laid_corners: (m, 4, 3) the same as they were laid down.
     """
     whole, count = needle.whole, int(needle.whole[COUNT])
     is_pressing = bool(whole[PRESSING])
@@ -148,6 +154,7 @@ def needle_state(
         passed=int(whole[PASSED]),
         lost=int(whole[LOST]),
         points=np.einsum("mc,mci->mi", needle.weights[:count], corners),
+        laid_points=np.einsum("mc,mci->mi", needle.weights[:count], laid_corners),
     )
 
 

@@ -17,11 +17,13 @@ doi:10.1145/3487983.3488289. Its two parts are XPBD constraints (Macklin, Muelle
 3. The multipliers, here a tetrahedron's first Piola-Kirchhoff stress, outlive the sub-step: nodes
    start from where the last stresses carry them. The equilibrium is then that of finite elements
    whatever the length of the sub-step; started from zero, one sweep leaves a body too soft (by
-   8 % in the strip of the benchmark at the default sub-steps). The price is a limit on the
-   sub-step, `longest_period`.
+   8 % in a strip of 400 tetrahedra, tried at 1,200 sub-steps a second). The price is a limit on
+   the sub-step, `longest_period`.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -42,7 +44,7 @@ def longest_period(mesh: TetMesh, material: Material) -> float:
     """The longest sub-step that stays stable, s.
 
     2.5 times what a pressure wave takes through the thinnest tetrahedron: found by trial on
-    strips (stable at 2.7, restless at 3.5), see `benchmarks/tissue.py`.
+    strips (stable at 2.7, restless at 3.5), trials that are not kept.
     """
     corners = mesh.nodes[mesh.tets]
     faces = corners[:, [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]]
@@ -52,23 +54,46 @@ def longest_period(mesh: TetMesh, material: Material) -> float:
     return float(2.5 * heights.min() / wave_speed)
 
 
-def element_table(
-    mesh: TetMesh, material: Material, inverse_masses: NDArray[np.float64], period_s: float
-) -> NDArray[np.float64]:
-    """(t, 17) what `relax` needs to know of each tetrahedron.
+class CornerWeights(NamedTuple):
+    """What of the elements does not depend on their stiffness.
 
-    Columns: the inverse of the matrix of rest edges (1/m); the six different entries of
-    A (A + 1/s)^-1, where A is the weight of the corners in the entries of F and s the deviatoric
-    stiffness mu V times the sub-step squared; s; the same of the hydrostatic part.
+    Attributes:
+        inverses: (t, 3, 3) inverse of the matrix of rest edges, 1/m.
+        values: (t, 3) eigenvalues of A, the weight of the corners in the entries of F.
+        vectors: (t, 3, 3) its eigenvectors, in columns.
+        volumes: (t,) at rest, m^3.
     """
+
+    inverses: NDArray[np.float64]
+    values: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+    volumes: NDArray[np.float64]
+
+
+def corner_weights(mesh: TetMesh, inverse_masses: NDArray[np.float64]) -> CornerWeights:
+    """The weights of a mesh whose nodes have these inverse masses (n,), 1/kg."""
     corners = mesh.nodes[mesh.tets]
     inverses = np.linalg.inv((corners[:, 1:] - corners[:, :1]).swapaxes(1, 2))
     gradients = np.concatenate([-inverses.sum(axis=1, keepdims=True), inverses], axis=1)
     weights = np.einsum("tni,tn,tnj->tij", gradients, inverse_masses[mesh.tets], gradients)
-    stiffness = material.mu * mesh.volumes * period_s**2
-    softness = weights @ np.linalg.inv(weights + np.eye(3) / stiffness[:, None, None])
-    table = np.empty((len(mesh.tets), _COLUMNS))
-    table[:, _INVERSE:_SOFTNESS] = inverses.reshape(-1, 9)
+    values, vectors = np.linalg.eigh(weights)
+    return CornerWeights(inverses, np.maximum(values, 0.0), vectors, mesh.volumes)
+
+
+def element_table(
+    weights: CornerWeights, material: Material, period_s: float
+) -> NDArray[np.float64]:
+    """(t, 17) what `relax` needs to know of each tetrahedron.
+
+    Columns: the inverse of the matrix of rest edges (1/m); the six different entries of
+    A (A + 1/s)^-1, where s is the deviatoric stiffness mu V times the sub-step squared; s; the same
+    of the hydrostatic part.
+    """
+    stiffness = material.mu * weights.volumes * period_s**2
+    shares = weights.values / (weights.values + 1.0 / stiffness[:, None])
+    softness = (weights.vectors * shares[:, None, :]) @ weights.vectors.swapaxes(1, 2)
+    table = np.empty((len(stiffness), _COLUMNS))
+    table[:, _INVERSE:_SOFTNESS] = weights.inverses.reshape(-1, 9)
     rows, columns = np.triu_indices(3)
     table[:, _SOFTNESS:_DEVIATORIC] = softness[:, rows, columns]
     table[:, _DEVIATORIC] = stiffness

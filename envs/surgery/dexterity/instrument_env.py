@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
+from gymnasium.utils import EzPickle
 
 from halsted.envs.errors import EnvironmentOptionError
 from halsted.envs.surgery.bench import BenchEnv, Scene, Vector
@@ -14,9 +15,12 @@ from halsted.envs.surgery.bench_task import harm
 from halsted.envs.surgery.dexterity.bench_arms import WORKSPACE_M, ToolGuide, mounted
 from halsted.robot.bodies import Body
 from halsted.robot.camera import Camera, Frame
+from halsted.robot.kinematic import KinematicWorld
 from halsted.robot.rigid import RigidWorld
 from halsted.robot.rotations import quaternion_of_yaw, rotation_of, yaw_of
 from halsted.robot.specification import Entry, Specification
+
+World = RigidWorld | KinematicWorld
 
 _DROP_M = 0.015
 """Greatest height above its rest from which a thing may be let go."""
@@ -128,6 +132,7 @@ class InstrumentEnv(BenchEnv):
         render_mode: str | None = None,
     ) -> None:
         """Make the environment; see the class of the task."""
+        EzPickle.__init__(self, preset, reward, horizon, harm_price, arm, sight, render_mode)
         super().__init__(preset, reward, horizon, harm_price, sight, render_mode)
         self._mounts = [mounted(number, arm) for number in range(self.arms)]
         for mount in self._mounts:
@@ -141,7 +146,7 @@ class InstrumentEnv(BenchEnv):
             ToolGuide(mount, lead, workspace)
             for mount, workspace in zip(self._mounts, self.workspaces, strict=True)
         ]
-        self._world: RigidWorld | None = None
+        self._world: World | None = None
         self._tools: list[Vector] = [np.zeros(3) for _ in self._mounts]
         self._headings = [0.0 for _ in self._mounts]
 
@@ -151,15 +156,17 @@ class InstrumentEnv(BenchEnv):
         """Everything on the table; made once."""
         raise NotImplementedError
 
+    def _make_world(self) -> World:
+        """The world of the environment's tier; made once."""
+        return RigidWorld(self._mounts, self._bodies(), self.preset.substeps, self._needs_visuals)
+
     # -- What an expert may look at --------------------------------------------------------------
 
     @property
-    def world(self) -> RigidWorld:
+    def world(self) -> World:
         """The simulated bench."""
         if self._world is None:
-            self._world = RigidWorld(
-                self._mounts, self._bodies(), self.preset.substeps, self._needs_visuals
-            )
+            self._world = self._make_world()
         return self._world
 
     @property

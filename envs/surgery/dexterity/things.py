@@ -37,7 +37,8 @@ BLOCK_RIM_M = (BLOCK_HEIGHT_M / 2) - _BLOCK_WIRE_M
 """Height of a block's rim over its origin."""
 
 PEG_RADIUS_M = 0.001
-PEG_HEIGHT_M = 0.025
+PEG_HEIGHT_M = 0.02
+"""SurRoL's stand 25 mm out of their board, where a wrist over a block's rim strikes them."""
 PEGS_M = np.array(
     [[x, y] for y in (0.013, 0.043) for x in (-0.03, -0.01, 0.01)]
     + [
@@ -67,11 +68,11 @@ def table() -> Body:
     return Body("table", (Shape("box", (0.3, 0.3, 0.02), (0.0, 0.0, -0.01)),), colour=ROSE)
 
 
-def needle(name: str) -> Body:
-    """A 40 mm half-circle needle that lies in its frame's xy plane."""
+def needle(name: str, mass_kg: float = 0.002) -> Body:
+    """A 40 mm half-circle needle that lies in its frame's xy plane; fixed where it has no mass."""
     points = needle_arc(NEEDLE_RADIUS_M, *_NEEDLE_ENDS, 9)
     shapes = bent_wire(points, NEEDLE_WIRE_M)
-    return Body(name, shapes, mass_kg=0.002, colour=STEEL, label="target")
+    return Body(name, shapes, mass_kg, colour=STEEL, label="target")
 
 
 def gauze(name: str) -> Body:

@@ -52,6 +52,11 @@ class ECMReachEnv(EndoscopeEnv):
     )
     goal_scale = 0.1
 
+    @property
+    def way_left(self) -> Vector:
+        """(3,) from the optical centre to the goal, in the base frame, m."""
+        return self._goal_in_base - self._tip
+
     def _sample_scene(self) -> Scene:
         goal = self.np_random.uniform(GOALS_M[:, 0], GOALS_M[:, 1])
         return {"start": START_M.tolist(), "goal": goal.tolist(), "cavity": self._draw_cavity()}

@@ -9,8 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from gymnasium.utils import EzPickle
 
-from halsted.envs.errors import EnvironmentOptionError
-from halsted.envs.surgery.bench import BenchEnv, Scene, Sight, Vector
+from halsted.envs.surgery.bench import BenchEnv, Scene, Sight, Vector, choose
 from halsted.envs.surgery.bench_task import CAUSES, SPEED_LIMIT_M_S, Preset, harm
 from halsted.envs.surgery.endoscope.cavity import Cavity
 from halsted.envs.surgery.endoscope.stand import (
@@ -27,7 +26,6 @@ from halsted.robot.rigid import RigidWorld
 from halsted.robot.scope_motion import camera_pose
 from halsted.robot.specification import Entry
 
-TIERS = ("kinematic", "rigid")
 _HARMLESS = np.zeros(len(CAUSES))
 
 JOINTS_STATE = (
@@ -76,10 +74,7 @@ class EndoscopeEnv(BenchEnv):
         """Make the environment; see the class of the task."""
         super().__init__(preset, reward, horizon, harm_price, sight, render_mode)
         EzPickle.__init__(self, preset, reward, horizon, harm_price, tier, sight, render_mode)
-        if tier not in (None, *TIERS):
-            raise EnvironmentOptionError(
-                f"tier is {tier!r}; choose one of: {', '.join(map(repr, TIERS))}"
-            )
+        choose("tier", tier, (None, "kinematic", "rigid"))
         self.tier: Tier = tier or self.preset.tier
         self._mount = scope_mount()
         self._table = scope_kinematics()

@@ -53,6 +53,11 @@ class MisOrientEnv(EndoscopeEnv):
     goal_scale = 1.0
     goal_size = 1
 
+    @property
+    def misorientation(self) -> float:
+        """How far the picture is turned from upright, rad; a roll adds to it."""
+        return float(self._angle[0])
+
     def _sample_scene(self) -> Scene:
         joints = self.np_random.uniform(START_LOWER, START_UPPER)
         return {"joints": joints.tolist(), "cavity": self._draw_cavity()}

@@ -37,28 +37,38 @@ class ScopePreset(Preset):
     Attributes:
         tier: Which world.
         ahead_m: Advance of the camera that an action of 1 commands in a control step.
+        turn_rad: Turn of the view that an action of 1 commands in a control step.
         upright_gain: Share of the misorientation that the arm takes off by itself in a step.
     """
 
     tier: Tier = "kinematic"
     ahead_m: float = 0.0005
-    upright_gain: float = 1.25
+    turn_rad: float = 0.02
+    upright_gain: float = 0.4
 
 
 SCOPE_SURROL = ScopePreset(
-    24, 0.01, math.radians(3.0), 50, 1.0, False, 0.0, "rigid", 0.0005, 1.25
+    substeps=24,
+    step_m=0.01,
+    step_rad=math.radians(3.0),
+    horizon=50,
+    ends_on_success=False,
+    harm_price=0.0,
+    tier="rigid",
+    turn_rad=0.05 * 0.01 / LEVER_M,
+    upright_gain=0.05 * 25.0,
 )
 """SurRoL's endoscope tasks (med-air/SurRoL a903fa6, surrol/tasks/ecm_env.py): 0.1 s a step, 10 mm or
-3 degrees, 50 steps that success does not end, and no harm."""
+3 degrees, 50 steps that success does not end, and no harm. Its commanded velocity, 10 mm/s, and its
+rate of righting, 25 a second, are taken by a twentieth."""
 
 SCOPE_DEFAULT = ScopePreset(
-    DEFAULT.substeps, DEFAULT.step_m, math.radians(2.0), DEFAULT.horizon, upright_gain=0.4
+    substeps=DEFAULT.substeps,
+    step_m=DEFAULT.step_m,
+    step_rad=math.radians(2.0),
+    horizon=DEFAULT.horizon,
 )
-"""30 Hz; the scope rolls at up to 60 degrees/s."""
-
-TURN_RAD = 0.05 * 0.01 / LEVER_M
-"""Turn of the view that SurRoL's command of 1 gives in a step: 10 mm/s, of which it takes a
-twentieth, over the lever."""
+"""30 Hz; the scope rolls at up to 60 degrees/s and turns its view at up to 34 degrees/s."""
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Tasks on soft tissue: retract it, cut it, suture it."""
