@@ -119,6 +119,18 @@ class GripperDescription(_Strict):
         return self
 
 
+class BenchPose(_Strict):
+    """Where the base of the first arm stands at the bench; the second's is mirrored in y.
+
+    Attributes:
+        xyz_m: From the middle of the table's upper side, z up.
+        rpy_rad: Its rotation.
+    """
+
+    xyz_m: Triple
+    rpy_rad: Triple
+
+
 class ArmDescription(_Strict):
     """An arm; units are in the names, or SI.
 
@@ -136,6 +148,7 @@ class ArmDescription(_Strict):
         needle_radius_m: Radius of the straight needle of that length which it carries, if any.
         gripper: Its jaws, if any.
         home: Joint values at rest, rad or m.
+        bench: Where it stands for the tasks of the bench, if it can do them.
     """
 
     kinematics: Literal["psm", "ecm", "serial"]
@@ -150,6 +163,7 @@ class ArmDescription(_Strict):
     needle_radius_m: PositiveFloat | None = None
     gripper: GripperDescription | None = None
     home: list[float]
+    bench: BenchPose | None = None
 
     @property
     def needle_length_m(self) -> float:

@@ -14,6 +14,7 @@ CAMERA_SIZE = 84
 
 _NEAR_M = 0.01
 _FAR_M = 2.0
+_DOT_PIXELS = 4.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,20 @@ class Camera:
     target: tuple[float, float, float]
     up: tuple[float, float, float] = (0.0, 0.0, 1.0)
     field_of_view_deg: float = 45.0
+
+    def pixel_of(self, point: NDArray[np.float64]) -> tuple[float, float] | None:
+        """Column and row at which a point (3,), world m, is seen; None behind the camera."""
+        forward = np.subtract(self.target, self.eye)
+        forward = forward / np.linalg.norm(forward)
+        right = np.cross(forward, self.up)
+        right = right / np.linalg.norm(right)
+        away = point - np.array(self.eye)
+        depth = float(away @ forward)
+        if depth <= 0.0:
+            return None
+        scale = self.height / 2 / np.tan(np.deg2rad(self.field_of_view_deg) / 2) / depth
+        column = self.width / 2 + scale * float(away @ right)
+        return column, self.height / 2 - scale * float(away @ np.cross(right, forward))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,3 +101,11 @@ def take_frame(bullet: Any, client: int, camera: Camera, labels: Mapping[int, in
         metres.astype(np.float32),
         table[numbers],
     )
+
+
+def mark(image: NDArray[np.uint8], pixel: tuple[float, float] | None) -> None:
+    """Paint a green dot into an image (height, width, 3), in place."""
+    if pixel is None:
+        return
+    rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
+    image[np.hypot(columns - pixel[0], rows - pixel[1]) < _DOT_PIXELS] = (40, 200, 60)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from halsted.robot.bodies import Body
 from halsted.robot.bullet import RATE_HZ
+from halsted.robot.camera import Camera, Frame
 from halsted.robot.errors import ArmError
 from halsted.robot.rigid import Contact, Mount
 
@@ -105,6 +106,14 @@ class KinematicWorld:
             f"arm {number} cannot hold {name!r} in the kinematic tier, which has no grasps; choose "
             "the rigid tier"
         )
+
+    def look(self, camera: Camera) -> Frame:
+        """Refused: this tier has no pictures of its own.
+
+        Raises:
+            ArmError: always.
+        """
+        raise ArmError("the kinematic tier has no pictures of the bench; choose the rigid tier")
 
     def close(self) -> None:
         """Nothing is held open."""

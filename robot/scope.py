@@ -108,8 +108,9 @@ def look_into(
     colours = np.array([look.wall, look.target]) * 255.0
     names = (LABELS.index("tissue"), LABELS.index("target"))
     _trace(
-        field.values.ravel(), field.values.shape, field.voxel_m, to_voxel, eye, np.array([right, down, ahead]), half,
-        ball, colours, look.exposure_m, names, image, depth, labels,
+        field.values.ravel(), field.values.shape, field.voxel_m, to_voxel, eye,
+        np.array([right, down, ahead]), half, ball, colours, look.exposure_m, names,
+        image, depth, labels,
     )  # fmt: skip
     return Frame(image, depth, labels)
 

@@ -41,8 +41,8 @@ def misorientation(pose, upright):  # type: ignore[no-untyped-def]
 
     Both see the world's x and y axes, by parallel projection. Of the linear map (2, 2) that takes
     these axes in the one picture to those in the other, it is the rotation (its polar factor). It
-    is the angle that SurRoL's tracking tasks correct (med-air/SurRoL a903fa6, surrol/robots/ecm.py).
-    A roll of the camera adds to it.
+    is the angle that SurRoL's tracking tasks correct (med-air/SurRoL a903fa6,
+    surrol/robots/ecm.py). A roll of the camera adds to it.
     """
     p00, p01, p10, p11 = pose[0, 0], pose[0, 1], pose[1, 0], pose[1, 1]
     u00, u01, u10, u11 = upright[0, 0], upright[0, 1], upright[1, 0], upright[1, 1]

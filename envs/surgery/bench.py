@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from halsted.envs.errors import EnvironmentOptionError
 from halsted.envs.surgery.bench_task import CAUSES, PRESETS, Preset, sparse_reward
-from halsted.robot.camera import CAMERA_SIZE, Camera, Frame
+from halsted.robot.camera import CAMERA_SIZE, Camera, Frame, mark
 from halsted.robot.specification import Specification
 
 Vector = NDArray[np.float64]
@@ -114,6 +114,10 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         """A camera's view of the scene."""
         raise NotImplementedError
 
+    def _marked(self) -> list[Vector]:
+        """Points (3,), world m, that a picture for people marks."""
+        return []
+
     # -- Gymnasium -----------------------------------------------------------------------------
 
     def reset(
@@ -200,10 +204,14 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         return _DENSE_PER_M * gained + _DENSE_SUCCESS * succeeded - self.harm_price * cost
 
     def render(self) -> NDArray[np.uint8] | None:
-        """A camera's view of the bench, (height, width, 3), in mode ``rgb_array``."""
+        """A camera's view, (height, width, 3), in mode ``rgb_array``; the goal is a green dot."""
         if self.render_mode is None or not self._is_ready:
             return None
-        return self._look(self._camera(480, 360)).image
+        camera = self._camera(480, 360)
+        image = self._look(camera).image
+        for point in self._marked():
+            mark(image, camera.pixel_of(point))
+        return image
 
     def has_succeeded(self) -> bool:
         """Whether the goal is met at this moment."""
@@ -213,7 +221,7 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
 
     def _camera(self, width: int, height: int) -> Camera:
         """The camera that looks on; a subclass may place it elsewhere."""
-        return Camera(width, height, eye=(0.16, -0.12, 0.16), target=(0.0, 0.0, 0.02))
+        return Camera(width, height, eye=(0.15, -0.11, 0.14), target=(0.0, 0.0, 0.025))
 
     @property
     def _needs_visuals(self) -> bool:

@@ -90,8 +90,8 @@ class KinematicBatch(VectorEnv[Any, Any, NDArray[Any]]):
         """Begin an episode in every copy; the seed, or all seeds together, give all the scenes."""
         if options:
             raise EnvironmentOptionError(
-                f"a batch takes no options, but {sorted(options)} were given; reset the environment "
-                "itself with them"
+                f"a batch takes no options, but {sorted(options)} were given; reset the "
+                "environment itself with them"
             )
         if isinstance(seed, int):
             self._np_random = np.random.default_rng(seed)
@@ -147,9 +147,8 @@ class KinematicBatch(VectorEnv[Any, Any, NDArray[Any]]):
         if self.task.reward_form == "sparse":
             return np.array(infos["task_reward"])
         left = self._potentials(achieved, desired)
-        rewards = self.task.dense_reward(self._left - left, succeeded, infos["cost"])
-        self._left = left
-        return rewards
+        gained, self._left = self._left - left, left
+        return np.asarray(self.task.dense_reward(gained, succeeded, infos["cost"]))
 
     def _observe(self, achieved: Array, desired: Array) -> dict[str, NDArray[np.float32]]:
         task = self.task

@@ -48,6 +48,7 @@ def touch(nodes, elements, tools, from_share, to_share, period, near):  # type: 
     """Push the surface out of every tool that moves between two shares of its way."""
     low, high = np.empty(3), np.empty(3)
     axis_from, axis_to, axis = np.empty((2, 3)), np.empty((2, 3)), np.empty((2, 3))
+    lowest, highest = _box(nodes.positions, len(tools.radii) > 0)
     for tool in range(len(tools.radii)):
         start, end = tools.starts[tool], tools.ends[tool]
         axis_from[:] = start + from_share * (end - start)
@@ -59,6 +60,8 @@ def touch(nodes, elements, tools, from_share, to_share, period, near):  # type: 
         for a in range(3):
             low[a] = min(axis_from[:, a].min(), axis_to[:, a].min()) - radius
             high[a] = max(axis_from[:, a].max(), axis_to[:, a].max()) + radius
+        if _are_apart(low, high, lowest, highest):
+            continue
         count = _faces_within(nodes.positions, elements, low, high, near)
         if count == 0:
             continue
@@ -73,6 +76,26 @@ def touch(nodes, elements, tools, from_share, to_share, period, near):  # type: 
 @njit(cache=True, error_model="numpy")
 def _square(v):  # type: ignore[no-untyped-def]
     return v[0] * v[0] + v[1] * v[1] + v[2] * v[2]
+
+
+@njit(cache=True, error_model="numpy")
+def _box(positions, is_wanted):  # type: ignore[no-untyped-def]
+    """The corners of the box around all nodes."""
+    lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
+    if is_wanted:
+        for node in range(len(positions)):
+            for a in range(3):
+                lowest[a] = min(lowest[a], positions[node, a])
+                highest[a] = max(highest[a], positions[node, a])
+    return lowest, highest
+
+
+@njit(cache=True, error_model="numpy")
+def _are_apart(low, high, lowest, highest):  # type: ignore[no-untyped-def]
+    for a in range(3):
+        if low[a] > highest[a] or high[a] < lowest[a]:
+            return True
+    return False
 
 
 @njit(cache=True, error_model="numpy")

@@ -12,14 +12,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.robot.arm import Arm, load_arm
+from halsted.envs.errors import EnvironmentOptionError
+from halsted.robot.arm import Arm, arm_names, load_arm
+from halsted.robot.kinematics.chain import rotation_from_rpy
 from halsted.robot.rigid import Mount
 from halsted.robot.rotations import wrapped
 
 Vector = NDArray[np.float64]
-
-_REMOTE_CENTRE_M = (0.0, 0.05, 0.19)
-"""Of the first instrument; the second's lies on the other side of the table."""
 
 WORKSPACE_M = np.array([[-0.07, 0.07], [-0.07, 0.07], [0.0, 0.15]])
 """Where a tool may be commanded to: SurRoL's workspace (10 cm square and 7 cm high) and the margin
@@ -27,13 +26,24 @@ of 2 cm aside and 8 cm above that its commands may go beyond it."""
 
 
 def mounted(number: int, arm_name: str) -> Mount:
-    """The arm of this number (0 or 1) at the bench."""
-    x, y, z = _REMOTE_CENTRE_M
-    # Turned so that a heading of 0 lies in the middle of the roll's range.
-    base = np.array([[0.0, 1.0, 0.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0] * 4])
-    base[3, 3] = 1.0
+    """The arm of this number (0 or 1) at the bench.
+
+    Raises:
+        EnvironmentOptionError: the arm has no gripper, or no place at the bench.
+    """
+    arm = load_arm(arm_name)
+    place = arm.description.bench
+    if arm.gripper is None or place is None:
+        able = [name for name in arm_names() if load_arm(name).description.bench is not None]
+        raise EnvironmentOptionError(
+            f"the arm {arm_name!r} has no gripper, or its arm.yaml names no place at the bench; "
+            f"choose one of: {', '.join(able)}"
+        )
+    base = np.eye(4)
+    base[:3, :3] = rotation_from_rpy(place.rpy_rad)
+    x, y, z = place.xyz_m
     base[:3, 3] = x, y if number == 0 else -y, z
-    return Mount(f"{arm_name}{number + 1}", load_arm(arm_name), base)
+    return Mount(f"{arm_name}{number + 1}", arm, base)
 
 
 def downward_pose(position: Vector, heading: float) -> NDArray[np.float64]:

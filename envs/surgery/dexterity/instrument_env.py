@@ -135,12 +135,6 @@ class InstrumentEnv(BenchEnv):
         EzPickle.__init__(self, preset, reward, horizon, harm_price, arm, sight, render_mode)
         super().__init__(preset, reward, horizon, harm_price, sight, render_mode)
         self._mounts = [mounted(number, arm) for number in range(self.arms)]
-        for mount in self._mounts:
-            if mount.arm.gripper is None:
-                raise EnvironmentOptionError(
-                    f"the arm {arm!r} has no gripper, which {type(self).__name__} needs; choose "
-                    "psm or panda"
-                )
         lead = _LEAD_STEPS * self.preset.step_m
         self._guides = [
             ToolGuide(mount, lead, workspace)
@@ -285,6 +279,9 @@ class InstrumentEnv(BenchEnv):
             for number, tool in enumerate(self._tools)
         )
         return left + reach + 0.02
+
+    def _marked(self) -> list[Vector]:
+        return [self._goal_in_world[:3]]
 
     def _look(self, camera: Camera) -> Frame:
         return self.world.look(camera)

@@ -39,8 +39,8 @@ class NeedleReachEnv(InstrumentEnv):
     the goal, unless the preset is `surrol`; truncated after `horizon` steps.
 
     Actions, observations, rewards, costs and arguments are those of `InstrumentEnv`, and `tier`:
-    `kinematic` (no PyBullet: the tool is where it is told to be, and touches nothing) or `rigid`. If
-    left out it is `kinematic` in the preset `default`, where no picture is asked for, else `rigid`.
+    `kinematic` (no PyBullet: the tool is where it is told to be, and touches nothing) or `rigid`.
+    If left out it is `kinematic` in the preset `default` without pictures, else `rigid`.
     """
 
     handled = "needle"

@@ -84,7 +84,7 @@ class NeedleReachBatch(KinematicBatch):
         return states
 
     def _goals(self) -> tuple[Array, Array]:
-        return self._tools, self._grips + (0.0, 0.0, ABOVE_M)
+        return self._tools, self._grips + np.array([0.0, 0.0, ABOVE_M])
 
     def scene(self, number: int) -> Scene:
         """See `KinematicBatch.scene`."""

@@ -142,7 +142,7 @@ def post(name: str, height: float) -> Body:
 
 def wall(name: str, height: float) -> Body:
     """A short upright wall on the plane z = 0 of its frame."""
-    return Body(name, (Shape("box", (0.02, 0.002, height), (0.0, 0.0, height / 2)),), colour=ROSE)
+    return Body(name, (Shape("box", (0.02, 0.002, height), (0.0, 0.0, height / 2)),), colour=WHITE)
 
 
 def frame(name: str, length: float, width: float) -> Body:

@@ -47,9 +47,9 @@ class ActiveTrackEnv(TrackEnv):
 
     ## Description
     The target goes round on a closed curve through twelve drawn points; the endoscope follows with
-    its view. SurRoL's ActiveTrack, in which the curve's place survives a reset that puts the camera
-    back, so that a quarter of its episodes begin with the target lost. Here every episode has its own
-    curve, and begins with the target in sight.
+    its view. SurRoL's ActiveTrack, in which the place on the curve survives a reset that puts the
+    camera back, so that a quarter of its episodes begin with the target lost. Here every episode
+    has its own curve, and begins with the target in sight.
 
     ## Starting State
     The endoscope looks down at 60 degrees to the floor; the target starts somewhere on its curve
@@ -65,8 +65,8 @@ class ActiveTrackEnv(TrackEnv):
     unit of cost; whatever `reward` is. `info["task_reward"]` is the same.
 
     ## Episode End
-    Terminated when the target is more than 1.1 half-widths off; truncated after `horizon` steps, 500.
-    `info["is_success"]` is true at the end of an episode that has not lost it.
+    Terminated when the target is more than 1.1 half-widths off; truncated after `horizon` steps,
+    500. `info["is_success"]` is true at the end of an episode that has not lost it.
 
     Actions, costs and arguments are those of `TrackEnv` and `EndoscopeEnv`.
     """
@@ -96,7 +96,9 @@ class ActiveTrackEnv(TrackEnv):
         u, v, angle = self._seen
         off = math.hypot(u, v)
         rate = UPRIGHT_RATE * abs(angle) * math.exp(-UPRIGHT_DECAY * off)
-        info["task_reward"] = reward = 1.0 - off / 2.0 - rate / 10.0 - self.harm_price * info["cost"]
+        info["task_reward"] = reward = (
+            1.0 - off / 2.0 - rate / 10.0 - self.harm_price * info["cost"]
+        )
         return observation, reward, unstable or self._is_lost(), truncated, info
 
     @property
@@ -140,7 +142,8 @@ class ActiveTrackEnv(TrackEnv):
         return np.array([x0 + share * (x1 - x0), y0 + share * (y1 - y0), TARGET_HEIGHT_M])
 
     def _is_lost(self) -> bool:
-        return max(abs(self._seen[0]), abs(self._seen[1])) > _LOST
+        u, v, _ = self._seen
+        return max(abs(u), abs(v)) > _LOST
 
     def _achieved(self) -> Vector:
         return np.array(self._seen)
@@ -156,7 +159,7 @@ _MIDDLE = np.zeros(3)
 
 
 def phases_in_sight(curve: NDArray[np.float64]) -> list[int]:
-    """At which points of a curve (n, 2), m, the target is in sight of the endoscope at its start."""
+    """At which points of a curve (n, 2), m, the target is in sight as an episode starts."""
     table, pose = scope_kinematics(), np.empty((4, 4))
     camera_pose(table.rows, table.tool, scope_mount().base_in_world, np.array(START), pose)
     points = np.column_stack([curve, np.full(len(curve), TARGET_HEIGHT_M)])

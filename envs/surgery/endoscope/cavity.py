@@ -50,9 +50,7 @@ def _field(rng: np.random.Generator) -> DistanceField:
     )
     waves = rng.uniform(-25.0, 25.0, (_WAVES, 2))
     phases = rng.uniform(0.0, 2.0 * np.pi, _WAVES)
-    bumps = sum(
-        np.sin(p * x + q * y + phase) for (p, q), phase in zip(waves, phases, strict=True)
-    )
+    bumps = sum(np.sin(p * x + q * y + phase) for (p, q), phase in zip(waves, phases, strict=True))
     # Its slope is at most 0.43 (12 mm times 35 rad/m), by which its height overestimates distance.
     floor = (z - _FLOOR_M - _BUMP_M / _WAVES * bumps) / 1.1
     dome = _RADIUS_M - np.sqrt(

@@ -16,7 +16,7 @@ TOLERANCE_M = 0.005
 GOALS_M = np.array([[0.45, 0.55], [-0.05, 0.05], [0.60, 0.70]])
 """Where goals lie: SurRoL's workspace (surrol/tasks/ecm_reach.py)."""
 MARGIN_M = 0.02
-BOX_M = GOALS_M + [[-MARGIN_M, MARGIN_M]]
+BOX_M = GOALS_M + np.array([-MARGIN_M, MARGIN_M])
 START_M = np.array([0.5, 0.0, 0.70])
 
 
@@ -30,8 +30,9 @@ class ECMReachEnv(EndoscopeEnv):
     The optical centre is in the middle of the cube's upper face; the goal anywhere in the cube.
 
     ## Action Space
-    `Box(-1, 1, (3,), float32)`: a Cartesian step of the optical centre in the arm's base frame, whose
-    origin is the remote centre. The roll stays. Commands are kept within the cube and 2 cm around it.
+    `Box(-1, 1, (3,), float32)`: a Cartesian step of the optical centre in the arm's base frame,
+    whose origin is the remote centre. The roll stays. Commands are kept within the cube and 2 cm
+    around it.
 
     ## Observation Space
     `Dict` of float32 in goal form: joints and place of the optical centre; goals are places in the

@@ -53,9 +53,10 @@ class EndoscopeEnv(BenchEnv):
     ## Arguments
     `preset`: `default` (30 Hz, kinematic) or `surrol` (10 Hz in 24 sub-steps, rigid, its scale of
     actions, tolerance and horizon, no end on success, no harm in the reward). `tier`: `kinematic`
-    (no PyBullet: the arm is where it is told to be) or `rigid`; the preset's if left out. `reward`,
-    `harm_price`: see above. `horizon`: control steps. `sight`: `state`, `rgb` or `rgbd`; the scope's
-    own picture of the cavity, 84 pixels square, 60 degrees wide. `render_mode`: `rgb_array` or None.
+    (no PyBullet: the arm is where it is told to be) or `rigid`; the preset's if left out.
+    `reward`, `harm_price`: see above. `horizon`: control steps. `sight`: `state`, `rgb` or `rgbd`;
+    the scope's own picture of the cavity, 84 pixels square, 60 degrees wide. `render_mode`:
+    `rgb_array` or None.
     """
 
     presets: ClassVar[Mapping[str, Preset]] = {"default": SCOPE_DEFAULT, "surrol": SCOPE_SURROL}

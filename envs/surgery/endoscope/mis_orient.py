@@ -15,7 +15,7 @@ from halsted.robot.specification import Entry, Specification
 TOLERANCE_RAD = 0.01
 START_LOWER = np.array([math.radians(-45.0), math.radians(-22.5), 0.0, math.radians(-45.0)])
 START_UPPER = np.array([math.radians(45.0), math.radians(33.2), 0.24, math.radians(45.0)])
-"""Of the joints at the start: half of its joint limits, as SurRoL's (surrol/tasks/ecm_misorient.py)."""
+"""Of the joints at the start: half of their limits, as SurRoL's (surrol/tasks/ecm_misorient.py)."""
 M_PER_RAD = 0.1
 """What a radian counts in the dense reward, which pays by the metre."""
 

@@ -26,8 +26,8 @@ distance of its camera's two links, surrol/assets/ecm/ecm.urdf)."""
 
 _REMOTE_CENTRE_M = (0.53133, 0.0, 0.78409)
 _TILT_RAD = math.radians(30.0)
-"""Both as SurRoL's (its base pose and its URDF's remote centre). Ours is turned by half a turn about
-the vertical, so that an unrolled picture is upright."""
+"""Both as SurRoL's (its base pose and its URDF's remote centre). Ours is turned by half a turn
+about its own axis, so that an unrolled picture is upright."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ SCOPE_SURROL = ScopePreset(
     turn_rad=0.05 * 0.01 / LEVER_M,
     upright_gain=0.05 * 25.0,
 )
-"""SurRoL's endoscope tasks (med-air/SurRoL a903fa6, surrol/tasks/ecm_env.py): 0.1 s a step, 10 mm or
-3 degrees, 50 steps that success does not end, and no harm. Its commanded velocity, 10 mm/s, and its
-rate of righting, 25 a second, are taken by a twentieth."""
+"""SurRoL's endoscope tasks (med-air/SurRoL a903fa6, surrol/tasks/ecm_env.py): 0.1 s a step, 10 mm
+or 3 degrees, 50 steps that success does not end, and no harm. Its commanded velocity, 10 mm/s, and
+its rate of righting, 25 a second, are taken by a twentieth."""
 
 SCOPE_DEFAULT = ScopePreset(
     substeps=DEFAULT.substeps,

@@ -33,9 +33,9 @@ class StaticTrackEnv(TrackEnv):
 
     ## Episode End
     Terminated when the target is within 0.01 half-widths of the picture's middle and the picture
-    within 0.01 rad of upright, unless the preset is `surrol`; truncated after `horizon` steps. Goals
-    are the target's place in the picture and the misorientation. The dense reward pays 10 for a
-    half-width or a radian gained.
+    within 0.01 rad of upright, unless the preset is `surrol`; truncated after `horizon` steps.
+    Goals are the target's place in the picture and the misorientation. The dense reward pays 10 for
+    a half-width or a radian gained.
 
     Actions and observations (here in goal form) are those of `TrackEnv`: three numbers, which turn
     the view to the right and down and move it ahead. Rewards, costs and arguments are those of

@@ -43,11 +43,16 @@ class TrackEnv(EndoscopeEnv):
         (
             *JOINTS_STATE,
             Entry("in_view", 1, "1", 1.0, "1 while the target is in the picture"),
-            Entry("target_in_image", 2, "1", 1.0, "half-widths of the picture from its middle", 4.0),
+            Entry(
+                "target_in_image", 2, "1", 1.0, "half-widths of the picture from its middle", 4.0
+            ),
             Entry("misorientation", 1, "rad", 1.0, "turn of the picture from upright", 4.0),
         )
     )
     goal_scale = 1.0
+    _target: Vector
+    _seen: tuple[float, float, float]
+    _in_view: bool
 
     @property
     def target(self) -> Vector:

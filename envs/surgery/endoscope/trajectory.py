@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 CURVE_POINTS = 2000
 POINTS_PER_S = 100.0
-"""SurRoL's target takes 10 of 2000 points a control step of 0.1 s (surrol/tasks/ecm_active_track.py)."""
+"""SurRoL's target takes 10 of 2000 points in 0.1 s (surrol/tasks/ecm_active_track.py)."""
 
 _A_BLOCK = 3
 
@@ -25,7 +26,7 @@ def draw_waypoints(
         upper: (2,) bounds, m.
     """
     middle = (lower + upper) / 2 + rng.uniform(-0.1, 0.1, 2) * (upper - lower)
-    blocks = (
+    blocks: tuple[tuple[Any, Any, Callable[[Any], Any]], ...] = (
         ((lower[0], middle[1]), (middle[0], upper[1]), lambda p: -p[:, 1]),
         ((lower[0], lower[1]), (middle[0], middle[1]), lambda p: -p[:, 1]),
         ((middle[0], lower[1]), (upper[0], middle[1]), lambda p: p[:, 0]),

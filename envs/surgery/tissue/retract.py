@@ -19,13 +19,13 @@ from halsted.robot.tissue import Capsules, Markers, Material, SoftBody, TetMesh,
 from halsted.robot.tissue.visibility import hidden_from_above
 
 LENGTH_M, WIDTH_M, THICKNESS_M, LIP_M = 0.036, 0.024, 0.003, 0.009
-_CELLS = (12, 8, 6)
-_YOUNG_PA = (2000.0, 5000.0)
+_CELLS = (10, 6, 6)
+_YOUNG_PA = (4000.0, 8000.0)
 _TARGET_RADIUS_M, _MARGIN_M = 0.003, 0.002
 _BED_M = 0.001
 """Height of the flap's underside; the target lies below it, on the table."""
 _OPEN_SHARE = 0.5
-_PAD_RADIUS_M = 0.002
+_PAD_RADIUS_M = 0.004
 _GRIP_FORCE_N = 1.0
 _EDGE_PER_SHARE_M = 0.03
 
@@ -52,7 +52,7 @@ class TissueRetractEnv(TissueEnv):
 
     ## Starting State
     The tool stands 2 to 3 cm over the turned-up edge, 1 cm aside. Place and heading of the flap,
-    its stiffness (2 to 5 kPa) and the target's place are drawn.
+    its stiffness (4 to 8 kPa) and the target's place are drawn.
 
     ## Episode End
     Terminated when all of the target and its margin is exposed; truncated after `horizon` steps.
@@ -122,6 +122,7 @@ class TissueRetractEnv(TissueEnv):
     def _follow(self, tools: Capsules, touch: Touch) -> tuple[Vector, Vector]:
         if self._grip is not None:
             self.body.move_grip(self._grip, self._pose)
+            tools = Capsules(tools.starts[2:], tools.ends[2:], tools.radii[2:])  # without the jaws
         result = self.body.step(EXCHANGE_S, tools)
         touch.torn += result.torn
         force: Vector = result.tool_forces.sum(axis=0)
@@ -225,7 +226,7 @@ def _flap() -> TetMesh:
     """A sheet with its far edge turned up; x along it, from the middle of the fixed edge."""
     grid = block((LENGTH_M, WIDTH_M, LIP_M), _CELLS, (0.0, -WIDTH_M / 2, 0.0))
     centres = grid.nodes[grid.tets].mean(axis=1)
-    kept = grid.tets[(centres[:, 2] < THICKNESS_M) | (centres[:, 0] > LENGTH_M - THICKNESS_M)]
+    kept = grid.tets[(centres[:, 2] < THICKNESS_M) | (centres[:, 0] > LENGTH_M * (1 - 1 / _CELLS[0]))]
     used, tets = np.unique(kept, return_inverse=True)
     return TetMesh(grid.nodes[used], tets.reshape(-1, 4).astype(np.int32))
 
@@ -248,3 +249,10 @@ def _spots() -> NDArray[np.float64]:
 
 
 _SPOTS = _spots()
+
+
+def _dbg(self):
+    s=self.body.stretches; t=int(s.argmax()); c=self.body.mesh.nodes[self.body.mesh.tets[t]].mean(0)
+    q=np.sort(s)
+    return c.round(4), q[[-5,-20]].round(2)
+TissueRetractEnv._debug=_dbg

@@ -1,0 +1,104 @@
+"""A scripted expert for soft tissue: retracts, cuts and sutures with privileged state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from halsted.agents.errors import PolicyError
+from halsted.envs.surgery.tissue.retract import TissueRetractEnv
+from halsted.envs.surgery.tissue.tissue_env import TissueEnv
+from halsted.robot.rotations import wrapped
+
+Vector = NDArray[np.float64]
+Plan = Iterator[Vector]
+
+_NEAR_M = 0.0012
+_NEAR_RAD = 0.06
+_HOVER_M = 0.012
+_GRIP_BELOW_EDGE_M = 0.003
+_GENTLE = 0.4
+_LIFT_M = 0.016
+_FOLDED_HEIGHT_M = 0.026
+
+
+class TissueExpert:
+    """The scripted expert. A plan is a generator of actions that looks at the environment."""
+
+    name = "expert"
+    environment: str | None = None
+
+    def reset(self, env: gym.Env[Any, Any], seed: int) -> None:
+        """Begin the plan of the environment's task.
+
+        Raises:
+            PolicyError: the environment is none of the tissue tasks.
+        """
+        unwrapped = env.unwrapped
+        if not isinstance(unwrapped, TissueEnv):
+            raise PolicyError(
+                f"this expert handles soft tissue, but the environment is "
+                f"{type(unwrapped).__name__}; choose another policy"
+            )
+        self._plan = _plan_of(unwrapped)
+
+    def act(self, observation: Any) -> NDArray[np.float32]:
+        """The next step of the plan; the observation is not looked at."""
+        return np.clip(next(self._plan), -1.0, 1.0).astype(np.float32)
+
+
+def _plan_of(env: TissueEnv) -> Plan:
+    assert isinstance(env, TissueRetractEnv)
+    return _retract(env)
+
+
+def _towards(env: TissueEnv, position: Vector, pace: float = 1.0) -> Vector:
+    """The step of the tool, as part of an action, towards a position (3,), world m."""
+    shift = position - env.guide.position
+    return pace * shift / max(math.sqrt(shift @ shift), pace * env.preset.step_m)
+
+
+def _is_at(env: TissueEnv, position: Vector) -> bool:
+    gap = position - env.tool
+    return math.sqrt(gap @ gap) < _NEAR_M
+
+
+# -- Retraction ------------------------------------------------------------------------------------
+
+
+def _retract(env: TissueRetractEnv) -> Plan:
+    """Take the edge between the jaws, lift it and fold it back over the fixed part."""
+    while True:
+        yield from _take_edge(env)
+        lifted = env.tool + (0.0, 0.0, _LIFT_M)
+        while env.is_holding and not _is_at(env, lifted):
+            yield _hold(env, lifted)
+        backwards = -env.placement[:3, 0] * 0.002
+        while env.is_holding:
+            aim = env.guide.position + backwards
+            aim[2] = max(_FOLDED_HEIGHT_M, lifted[2])
+            yield _hold(env, aim)
+
+
+def _take_edge(env: TissueRetractEnv) -> Plan:
+    across = math.atan2(env.placement[1, 1], env.placement[0, 1])
+    heading = wrapped(2.0 * across) / 2.0
+    for height in (_HOVER_M, -_GRIP_BELOW_EDGE_M):
+        while True:
+            aim = env.edge + (0.0, 0.0, height)
+            turn = wrapped(heading - env.guide.heading)
+            if _is_at(env, aim) and abs(turn) < _NEAR_RAD:
+                break
+            yield np.array([*_towards(env, aim), turn / env.preset.step_rad, 1.0])
+    for _ in range(20):
+        if not env.is_holding:
+            yield np.array([0.0, 0.0, 0.0, 0.0, -1.0])
+
+
+def _hold(env: TissueEnv, aim: Vector) -> Vector:
+    return np.array([*_towards(env, aim, _GENTLE), 0.0, -1.0])
