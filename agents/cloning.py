@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 
 from halsted.agents.demonstrations import Demonstration, stacked
+from halsted.agents.guided import GuidedSac
 
 _BATCH = 256
 _LEARNING_RATE = 1e-3
@@ -22,23 +23,27 @@ class Cloner:
     def __init__(self, model: Any, demonstrations: Sequence[Demonstration], seed: int) -> None:
         """Take a SAC or PPO and the episodes that it shall act like."""
         self._policy = model.policy
-        self._loss = _squashed_error if hasattr(model, "actor") else _surprise
+        self._loss = _loss_of(model)
         learned = model.actor if hasattr(model, "actor") else model.policy
         self._optimiser = torch.optim.Adam(learned.parameters(), lr=_LEARNING_RATE)
         self._parameters = list(learned.parameters())
         self._rng = np.random.default_rng(seed)
         observations = [one.observation(slice(0, len(one))) for one in demonstrations]
         self._observations = _joined(observations)
-        self._actions = torch.as_tensor(np.concatenate([one.actions for one in demonstrations]))
+        self._actions = torch.as_tensor(np.concatenate([one.advised for one in demonstrations]))
 
     def clone(self, batches: int) -> float:
         """Take so many steps of the optimiser; the mean loss of the last tenth."""
         losses = [self._step() for _ in range(batches)]
         return float(np.mean(losses[-max(1, batches // 10) :]))
 
-    def _step(self) -> float:
+    def loss(self) -> torch.Tensor:
+        """How far the policy is from the actions of a batch."""
         rows = self._rng.integers(len(self._actions), size=min(_BATCH, len(self._actions)))
-        loss = self._loss(self._policy, _rows(self._observations, rows), self._actions[rows])
+        return self._loss(self._policy, _rows(self._observations, rows), self._actions[rows])
+
+    def _step(self) -> float:
+        loss = self.loss()
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
@@ -64,6 +69,22 @@ class KeepCloning(BaseCallback):
 
     def _on_rollout_end(self) -> None:
         self._cloner.clone(1)
+
+
+def _loss_of(model: Any) -> Callable[[Any, Any, torch.Tensor], torch.Tensor]:
+    if isinstance(model, GuidedSac):
+        return _absolute_error
+    return _squashed_error if hasattr(model, "actor") else _surprise
+
+
+def _absolute_error(policy: Any, observations: Any, actions: torch.Tensor) -> torch.Tensor:
+    """Mean absolute error of what SAC's actor does without exploration.
+
+    An expert that corrects noise is not wholly predictable; its median is a better guide than
+    its mean, which lies between opening and closing the jaws.
+    """
+    mean, _, _ = policy.actor.get_action_dist_params(observations)
+    return torch.nn.functional.l1_loss(torch.tanh(mean), actions)
 
 
 def _squashed_error(policy: Any, observations: Any, actions: torch.Tensor) -> torch.Tensor:
@@ -110,6 +131,7 @@ def fill_replay_buffer(model: Any, demonstrations: Sequence[Demonstration]) -> N
     last = max(map(len, columns)) - 1
     for number in range(last + 1):
         _add_row(model, [column[number % len(column)] for column in columns], number == last)
+    model.replay_buffer.mark_demonstrations()
 
 
 def _add_row(model: Any, row: Sequence[tuple[Demonstration, int]], is_last: bool) -> None:

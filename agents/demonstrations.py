@@ -23,13 +23,15 @@ class Demonstration:
 
     Attributes:
         observations: (n + 1, ...), or a dictionary of such.
-        actions: (n, size).
+        actions: (n, size) carried out.
+        advised: (n, size) what the expert would have done; the same, unless noise was added.
         costs: (n,) of each step.
         terminated: Whether it ended by itself, rather than by the horizon.
     """
 
     observations: Any
     actions: NDArray[np.float32]
+    advised: NDArray[np.float32]
     costs: NDArray[np.float64]
     terminated: bool
 
@@ -43,18 +45,58 @@ class Demonstration:
         return self.observations[steps]
 
 
-def played(env: gym.Env[Any, Any], policy: Policy, starts: Sequence[Start]) -> list[Demonstration]:
-    """Episodes of a policy."""
-    return [_play(env, policy, start) for start in starts]
+class _Shaken:
+    """A policy whose actions are carried out with noise."""
+
+    def __init__(self, policy: Policy, noise: float, seed: int) -> None:
+        self.name, self.environment = policy.name, policy.environment
+        self.advised: list[NDArray[np.float32]] = []
+        self._policy, self._noise = policy, noise
+        self._rng = np.random.default_rng(seed)
+
+    def reset(self, env: gym.Env[Any, Any], seed: int) -> None:
+        self.advised.clear()
+        self._policy.reset(env, seed)
+
+    def act(self, observation: Any) -> NDArray[np.float32]:
+        action = self._policy.act(observation)
+        self.advised.append(action)
+        shaken = action + self._rng.normal(scale=self._noise, size=action.shape)
+        # What is only told by its sign, such as closed jaws, must stay as it is.
+        kept = np.where(np.abs(action) < 1.0, shaken, action)
+        return np.clip(kept, -1.0, 1.0).astype(np.float32)
 
 
-def _play(env: gym.Env[Any, Any], policy: Policy, start: Start) -> Demonstration:
+def played(
+    env: gym.Env[Any, Any],
+    policy: Policy,
+    starts: Sequence[Start],
+    noise: float = 0.0,
+    seed: int = 0,
+) -> list[Demonstration]:
+    """Episodes of a policy.
+
+    Args:
+        env: Where they are played.
+        policy: Who acts.
+        starts: How they begin.
+        noise: Standard deviation of what is added to the actions, so that the policy also shows
+            how to recover (Laskey et al. 2017, "DART: noise injection for robust imitation
+            learning", CoRL, arXiv:1703.09327).
+        seed: Of the noise.
+    """
+    shaken = _Shaken(policy, noise, seed)
+    return [_play(env, shaken, start) for start in starts]
+
+
+def _play(env: gym.Env[Any, Any], policy: _Shaken, start: Start) -> Demonstration:
     first, _ = begin(env, policy, start)
     steps = list(play(env, policy, first))
     observations = [first, *(step.following for step in steps)]
     return Demonstration(
         stacked(observations),
         np.array([step.action for step in steps], np.float32),
+        np.array(policy.advised, np.float32),
         np.array([step.info["cost"] for step in steps], np.float64),
         steps[-1].terminated,
     )
@@ -96,7 +138,7 @@ def read_demonstrations(folder: Path, space: gym.Space[Any]) -> list[Demonstrati
             costs = np.asarray(one.infos["cost"], np.float64)[1:]
             actions = np.asarray(one.actions, np.float32)
             ended = bool(one.terminations[-1])
-            episodes.append(Demonstration(one.observations, actions, costs, ended))
+            episodes.append(Demonstration(one.observations, actions, actions, costs, ended))
     except Exception as error:
         raise PolicyError(_unreadable(folder, error)) from error
     return episodes

@@ -16,10 +16,14 @@ _TILT_SCALE_RAD = float(NEEDLE_STATE.scales[_TILT][0])
 
 _FINE_GOAL = 0.2
 """Of the goal's unit, about a tolerance: 10 mm where a goal of 1 is 50 mm."""
+_FINE_STATE = 0.1
+"""Of an entry's unit: 2 mm of the 20 mm that are 1 in the way from tool to grasp."""
 
 
 class GoalFeatures(BaseFeaturesExtractor):
-    """The observation, the desired goal, and the way to it: plain, and squashed near the goal.
+    """The observation and the way to the goal, plain and squashed near 0, and the goal.
+
+    A grip needs a millimetre, of which the plain observation shows little.
 
     The way is computed from the goals, so that it is right for goals put in by hindsight too.
     Entries come unit-scaled from the environment's specification, and so do goals.
@@ -29,14 +33,15 @@ class GoalFeatures(BaseFeaturesExtractor):
         """Take the space of a goal environment."""
         state = spaces.flatdim(observation_space["observation"])
         goal = spaces.flatdim(observation_space["desired_goal"])
-        super().__init__(observation_space, features_dim=state + 3 * goal)
+        super().__init__(observation_space, features_dim=2 * state + 3 * goal)
 
     def forward(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
         """Features (batch, features) of observations (batch, ...)."""
         desired = observations["desired_goal"]
         way = desired - observations["achieved_goal"]
         near = torch.tanh(way / _FINE_GOAL)
-        return torch.cat([observations["observation"], desired, way, near], dim=1)
+        state = observations["observation"]
+        return torch.cat([state, desired, way, near, torch.tanh(state / _FINE_STATE)], dim=1)
 
 
 class NeedleFrameFeatures(BaseFeaturesExtractor):

@@ -1,29 +1,32 @@
-"""Soft actor-critic that learns sparse tasks of manipulation, with demonstrations or without."""
+"""Soft actor-critic for sparse tasks of manipulation, with demonstrations or without."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from stable_baselines3 import SAC
 from stable_baselines3.common.utils import polyak_update
 from torch.nn.functional import mse_loss
 
+if TYPE_CHECKING:
+    from halsted.agents.cloning import Cloner
+
+_CLONING_WEIGHT = 10.0
+
 
 class GuidedSac(SAC):
-    """SAC whose values stay possible and whose actor keeps to demonstrations.
+    """SAC whose values stay possible and whose actor keeps to what it was shown.
 
-    Targets of the critic are cut to what sparse rewards can add up to (Andrychowicz et al. 2017,
-    "Hindsight experience replay", NeurIPS, arXiv:1707.01495, section 4.1; here entropy is left out
-    of them). Where demonstrations are given, the actor's loss has a term of cloning for those of
-    their actions that the critic thinks better than the actor's own (Nair et al. 2018, "Overcoming
-    exploration in reinforcement learning with demonstrations", ICRA, arXiv:1709.10089).
+    The critic's targets are cut to what a reward of -1 a step can add up to, as in Andrychowicz et
+    al. (2017), "Hindsight experience replay", NeurIPS, arXiv:1707.01495, appendix A; so the bonus
+    for entropy stays out of them, and guides the actor only. Where episodes are demonstrated, the
+    actor's loss has a term of cloning, as in Nair et al. (2018), "Overcoming exploration in
+    reinforcement learning with demonstrations", ICRA, arXiv:1709.10089. One loss and one optimiser
+    for both: cloning in turns with updates let a critic that knew nothing yet undo it.
     """
 
-    cloner: Any = None
-    """A `cloning.Cloner`, or None."""
-    cloning_weight: float = 10.0
-    q_filter: bool = False
+    cloner: Cloner | None = None
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """Take gradient steps on batches of the replay buffer."""
@@ -37,38 +40,46 @@ class GuidedSac(SAC):
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         self.logger.record("train/critic_loss", critic_loss)
         self.logger.record("train/actor_loss", actor_loss)
-        self.logger.record("train/ent_coef", float(self.log_ent_coef.detach().exp()))
+        self.logger.record("train/ent_coef", float(self._temperature()))
 
     def _improve_critic(self, data: Any) -> float:
         with torch.no_grad():
-            actions, log_likelihood = self.actor.action_log_prob(data.next_observations)
-            values = torch.cat(self.critic_target(data.next_observations, actions), dim=1)
-            following = values.min(dim=1, keepdim=True).values.clamp(-1.0 / (1.0 - self.gamma), 0.0)
-            target = data.rewards + (1.0 - data.dones) * self.gamma * following
-        values = self.critic(data.observations, data.actions)
-        loss = sum(mse_loss(one, target) for one in values)
-        self.critic.optimizer.zero_grad()
-        loss.backward()
-        self.critic.optimizer.step()
-        return float(loss.detach())
+            actions, _ = self.actor.action_log_prob(data.next_observations)
+            following = self._lower_value(self.critic_target, data.next_observations, actions)
+            possible = following.clamp(-1.0 / (1.0 - self.gamma), 0.0)
+            target = data.rewards + (1.0 - data.dones) * self.gamma * possible
+        losses = [mse_loss(one, target) for one in self.critic(data.observations, data.actions)]
+        return _descend(self.critic.optimizer, torch.stack(losses).sum())
 
     def _improve_actor(self, data: Any) -> float:
-        self.critic.requires_grad_(False)
         actions, log_likelihood = self.actor.action_log_prob(data.observations)
-        alpha = self.log_ent_coef.detach().exp()
-        values = torch.cat(self.critic(data.observations, actions), dim=1)
-        loss = (alpha * log_likelihood - values.min(dim=1).values).mean()
+        entropy = -log_likelihood.mean()
+        self.critic.requires_grad_(False)  # spares half of the way back
+        value = self._lower_value(self.critic, data.observations, actions).mean()
+        loss = -value - self._temperature() * entropy
         if self.cloner is not None:
-            loss = loss + self.cloning_weight * self.cloner.loss(self.critic if self.q_filter else None)
-        self.actor.optimizer.zero_grad()
-        loss.backward()
-        self.actor.optimizer.step()
+            loss = loss + _CLONING_WEIGHT * self.cloner.loss()
+        told = _descend(self.actor.optimizer, loss)
         self.critic.requires_grad_(True)
-        entropy_loss = -(self.log_ent_coef * (log_likelihood.detach() + self.target_entropy).mean())
-        self.ent_coef_optimizer.zero_grad()
-        entropy_loss.backward()
-        self.ent_coef_optimizer.step()
-        return float(loss.detach())
+        assert self.log_ent_coef is not None and self.ent_coef_optimizer is not None
+        surplus = entropy.detach() - float(self.target_entropy)
+        _descend(self.ent_coef_optimizer, (self.log_ent_coef * surplus).sum())
+        return told
+
+    def _temperature(self) -> torch.Tensor:
+        assert self.log_ent_coef is not None
+        return self.log_ent_coef.detach().exp()
+
+    def _lower_value(self, critic: Any, observations: Any, actions: torch.Tensor) -> torch.Tensor:
+        """The smaller answer of the two critics, (batch, 1)."""
+        return torch.cat(critic(observations, actions), dim=1).amin(dim=1, keepdim=True)
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "cloner"]
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> float:
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    return float(loss.detach())

@@ -21,7 +21,6 @@ class CostKeepingHerBuffer(HerReplayBuffer):
     def __init__(
         self,
         *args: Any,
-        ends_on_success: bool = False,
         share_demonstrated: float = 0.0,
         **arguments: Any,
     ) -> None:
@@ -29,14 +28,11 @@ class CostKeepingHerBuffer(HerReplayBuffer):
 
         Args:
             args: Of `HerReplayBuffer`.
-            ends_on_success: Whether a goal that is met ends the episode. Then it does so for goals
-                put in by hindsight too, so that nothing is learned of what would come after.
             share_demonstrated: Of every batch, what is drawn from demonstrations, if there are any.
             arguments: Of `HerReplayBuffer`.
         """
         super().__init__(*args, copy_info_dict=False, **arguments)
         self._costs = np.zeros((self.buffer_size, self.n_envs))
-        self._ends_on_success = ends_on_success
         self._share_demonstrated = share_demonstrated
         self._demonstrated = 0
 
@@ -62,7 +58,10 @@ class CostKeepingHerBuffer(HerReplayBuffer):
 
     def _draw(self, count: int, end: int) -> tuple[_Rows, _Rows]:
         """Steps of whole episodes among the first rows."""
-        rows, columns = np.random.randint(end, size=count), np.random.randint(self.n_envs, size=count)
+        rows, columns = (
+            np.random.randint(end, size=count),
+            np.random.randint(self.n_envs, size=count),
+        )
         while (missed := self.ep_length[rows, columns] == 0).any():
             rows[missed] = np.random.randint(end, size=missed.sum())
             columns[missed] = np.random.randint(self.n_envs, size=missed.sum())
@@ -79,10 +78,6 @@ class CostKeepingHerBuffer(HerReplayBuffer):
         data.next_observations["desired_goal"][chosen] = new
         costs = self._costs[rows, columns]
         data.rewards[chosen, 0] = self.to_torch(self._reward(achieved, goals, costs))
-        if self._ends_on_success:
-            met = self._reward(achieved, goals, np.zeros_like(costs)) == 0.0
-            ended = self.dones[rows, columns] * (1.0 - self.timeouts[rows, columns])
-            data.dones[chosen, 0] = self.to_torch(np.maximum(ended, met).astype(np.float32))
         return data
 
     def _reward(self, achieved: Any, goals: Any, costs: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 from halsted.agents.cloning import Cloner, KeepCloning, fill_replay_buffer
 from halsted.agents.curve import Curve, Follow
 from halsted.agents.demonstrations import Demonstration, played, read_demonstrations
+from halsted.agents.guided import GuidedSac
 from halsted.agents.learners import Algorithm, make_learner, uses_hindsight
 from halsted.agents.making import make_environment
 from halsted.agents.scripted import make_expert
@@ -31,6 +32,8 @@ from halsted.envs.vector import ChunkedVectorEnv
 from halsted.imaging_bridge.files import make_folder, write_text, write_whole
 from halsted.scenarios.schema import Scenario
 
+_NOISE = 0.1
+"""Of the actions' range, added to what an expert demonstrates to a guided learner."""
 _PACKAGES = ("halsted", "torch", "stable-baselines3", "gymnasium", "pybullet")
 
 
@@ -94,7 +97,8 @@ def train(
     log = str(folder / "tensorboard") if how.tensorboard else None
     with contextlib.closing(_together(scenario, trained_on, make, how)) as env:
         model = make_learner(how.algorithm, env, form, how.seed, log, how.settings)
-        shown = _demonstrations(scenario, trained_on, make, how)
+        noise = _NOISE if isinstance(model, GuidedSac) else 0.0
+        shown = _demonstrations(scenario, trained_on, make, how, noise)
         callbacks: list[BaseCallback] = [Follow(curve, on_progress)]
         if shown:
             callbacks += _learn_from(model, shown, how)
@@ -163,6 +167,7 @@ def _demonstrations(
     cases: Sequence[Any],
     make: Callable[[], gym.Env[Any, Any]],
     how: Training,
+    noise: float,
 ) -> list[Demonstration]:
     """The episodes to learn from, read or played on training cases."""
     if not how.demonstrations:
@@ -171,7 +176,7 @@ def _demonstrations(
         if isinstance(how.demonstrations, Path):
             return read_demonstrations(how.demonstrations, env.observation_space)
         starts = scenario.draw(cases, how.demonstrations, how.seed)
-        return played(env, make_expert(scenario.environment), starts)
+        return played(env, make_expert(scenario.environment), starts, noise, how.seed)
 
 
 def _learn_from(model: Any, shown: Sequence[Demonstration], how: Training) -> list[BaseCallback]:
@@ -181,6 +186,9 @@ def _learn_from(model: Any, shown: Sequence[Demonstration], how: Training) -> li
     if not uses_hindsight(how.algorithm):
         return []
     fill_replay_buffer(model, shown)
+    if isinstance(model, GuidedSac):
+        model.cloner, model.learning_starts = cloner, 0
+        return []
     return [KeepCloning(cloner)]
 
 

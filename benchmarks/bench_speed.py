@@ -23,6 +23,7 @@ import gymnasium as gym
 import halsted  # noqa: F401 - registers the environments
 from benchmarks.common import RESULTS, platform_facts, say, write_and_print
 from halsted.agents.scripted import make_expert
+from halsted.agents.statistics import wilson_interval
 from halsted.robot.rigid import GRASP_EVERY, RigidWorld
 
 
@@ -65,6 +66,9 @@ SURROL = {
 """med-air/SurRoL a903fa6, Python 3.7.16, PyBullet 3.2.7: CPU seconds on 2 shared EPYC vCPUs."""
 
 OURS_ONLY = ("RingTransfer", "MatchBoard", "PickAndPlace")
+TISSUE = ("Suture", "TissueRetract", "TissueCut")
+"""Tasks that SurRoL cannot have; they have no preset of its."""
+LIMIT_OF_EXPERT = 0.97
 LIMIT_OF_BARE = 0.7
 LIMIT_OF_EPISODES = 10.0
 LIMIT_RESET_MS = 2.0
@@ -166,24 +170,29 @@ def episode_speed(task: str, episodes: int) -> dict[str, Any]:
     env: Any = gym.make(name).unwrapped
     expert = make_expert(name)
     env.reset(seed=0)
-    solved, steps = 0, 0
+    solved, steps, harmed = 0, 0, 0
     used = []
     for seed in range(episodes):
         started = time.process_time()
         observation, info = env.reset(seed=seed)
         expert.reset(env, seed)
-        over = False
+        over, cost = False, 0.0
         while not over:
             observation, _, terminated, truncated, info = env.step(expert.act(observation))
-            steps += 1
+            steps, cost = steps + 1, cost + info["cost"]
             over = terminated or truncated
         used.append(time.process_time() - started)
         solved += bool(info["is_success"])
+        harmed += cost > 0.0
     env.close()
     rate = solved / sum(used)
+    low, high = wilson_interval(solved, episodes)
     result: dict[str, Any] = {
         "episodes": episodes,
         "solved": solved,
+        "wilson": [round(low, 3), round(high, 3)],
+        "reliable": solved >= LIMIT_OF_EXPERT * episodes,
+        "with_harm": harmed,
         "mean_steps": round(steps / episodes, 1),
         "solved_per_cpu_s": round(rate, 2),
     }
@@ -245,8 +254,10 @@ def main() -> None:
     }
     for task in tasks:
         content["steps"][task] = step_speed(task, 2 if quick else 8)
+        say(f"{task}: {json.dumps(content['steps'][task])}")
+    for task in [*tasks, *TISSUE]:
         content["episodes"][task] = episode_speed(task, 10 if quick else 100)
-        say(f"{task}: {json.dumps(content['steps'][task])} {json.dumps(content['episodes'][task])}")
+        say(f"{task}: {json.dumps(content['episodes'][task])}")
     content["resets"] = {
         task: resets(task, 200 if quick else 10_000) for task in ("NeedlePick", "BiPegTransfer")
     }

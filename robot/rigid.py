@@ -277,6 +277,8 @@ class RigidWorld:
             if touched in self._loose:
                 limb.hold(touched)
                 self.held[number] = self._names[touched]
+        if not contacts and not lost:
+            return _NO_CONTACT
         fixed = max(
             (force for _, other, force in contacts if other not in self._loose), default=0.0
         )
@@ -285,6 +287,8 @@ class RigidWorld:
 
 
 def _worse(first: Contact, second: Contact) -> Contact:
+    if second is _NO_CONTACT:
+        return first
     return Contact(
         max(first.fixed_n, second.fixed_n),
         max(first.arm_n, second.arm_n),

@@ -18,6 +18,8 @@ from halsted.robot.camera import Camera, Frame
 from halsted.robot.errors import ArmError
 
 _MOST_STEPS = 128
+_BLOCK = 6
+"""Pixels along an edge of a block whose rays begin together."""
 _TOUCH = 0.02
 """Of a voxel: a ray that is nearer to a wall has met it."""
 _LEAST_RATE = 0.25
@@ -144,48 +146,84 @@ def _trace(  # type: ignore[no-untyped-def]
     depth,
     labels,
 ):
-    """Fill image, depth and labels, a ray through the middle of every pixel."""
+    """Fill image, depth and labels, a ray through the middle of every pixel.
+
+    A block of pixels first goes ahead together, as far as a ball around the ray through its middle
+    is empty that holds all its rays.
+    """
     height, width = depth.shape
     start, way, ray, normal = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     for i in range(3):
         start[i] = to_voxel[i, 3]
         for j in range(3):
             start[i] += to_voxel[i, j] * eye[j]
-    for row in range(height):
-        v = (2.0 * (row + 0.5) / height - 1.0) * half
-        for column in range(width):
-            u = (2.0 * (column + 0.5) / width - 1.0) * half * width / height
-            size = np.sqrt(1.0 + u * u + v * v)
-            for i in range(3):
-                ray[i] = (axes[2, i] + u * axes[0, i] + v * axes[1, i]) / size
-            for i in range(3):
-                way[i] = to_voxel[i, 0] * ray[0] + to_voxel[i, 1] * ray[1] + to_voxel[i, 2] * ray[2]
-            wall = _march(values, shape, start, way, voxel)
-            ahead = _meet_ball(eye, ray, ball)
-            if min(wall, ahead) >= _FAR_M:
-                continue
-            hits_ball = ahead < wall
-            if hits_ball:
-                for i in range(3):
-                    normal[i] = (eye[i] + ahead * ray[i] - ball[i]) / ball[3]
-            else:
-                _gradient(values, shape, start, way, wall, to_voxel, normal)
-            reach = ahead if hits_ball else wall
-            facing = -(normal[0] * ray[0] + normal[1] * ray[1] + normal[2] * ray[2])
-            light = _AMBIENT + max(facing, 0.0) * (exposure / reach) ** 2
-            for i in range(3):
-                image[row, column, i] = np.uint8(min(colours[int(hits_ball), i] * light, 255.0))
-            depth[row, column] = reach / size
-            labels[row, column] = names[1] if hits_ball else names[0]
+    spread = _BLOCK * np.sqrt(2.0) * half / height
+    for corner in range(0, height, _BLOCK):
+        for side in range(0, width, _BLOCK):
+            middle = 0.5 * _BLOCK - 0.5
+            _aim(axes, to_voxel, half, depth.shape, corner + middle, side + middle, ray, way)
+            together = _go_together(values, shape, start, way, spread, voxel)
+            for row in range(corner, min(corner + _BLOCK, height)):
+                for column in range(side, min(side + _BLOCK, width)):
+                    size = _aim(axes, to_voxel, half, depth.shape, row, column, ray, way)
+                    wall = _march(values, shape, start, way, together, voxel)
+                    ahead = _meet_ball(eye, ray, ball)
+                    reach = min(wall, ahead)
+                    if reach >= _FAR_M:
+                        continue
+                    hits = int(ahead < wall)
+                    if hits:
+                        for i in range(3):
+                            normal[i] = (eye[i] + ahead * ray[i] - ball[i]) / ball[3]
+                    else:
+                        _gradient(values, shape, start, way, wall, to_voxel, normal)
+                    facing = -(normal[0] * ray[0] + normal[1] * ray[1] + normal[2] * ray[2])
+                    light = _AMBIENT + max(facing, 0.0) * (exposure / reach) ** 2
+                    for i in range(3):
+                        image[row, column, i] = np.uint8(min(colours[hits, i] * light, 255.0))
+                    depth[row, column] = reach / size
+                    labels[row, column] = names[hits]
 
 
 @njit(cache=True, error_model="numpy")
-def _march(values, shape, start, way, voxel):  # type: ignore[no-untyped-def]
-    """Distance, m, to the wall along a ray (voxels and voxels a metre); far where it meets none.
+def _aim(axes, to_voxel, half, size, row, column, ray, way):  # type: ignore[no-untyped-def]
+    """Fill a pixel's unit ray (3,) and the same in voxels a metre; its length at unit depth."""
+    v = (2.0 * (row + 0.5) / size[0] - 1.0) * half
+    u = (2.0 * (column + 0.5) / size[1] - 1.0) * half * size[1] / size[0]
+    length = np.sqrt(1.0 + u * u + v * v)
+    for i in range(3):
+        ray[i] = (axes[2, i] + u * axes[0, i] + v * axes[1, i]) / length
+    for i in range(3):
+        way[i] = to_voxel[i, 0] * ray[0] + to_voxel[i, 1] * ray[1] + to_voxel[i, 2] * ray[2]
+    return length
+
+
+@njit(cache=True, error_model="numpy")
+def _go_together(values, shape, start, way, spread, voxel):  # type: ignore[no-untyped-def]
+    """How far, m, all rays may go that spread by no more than `spread` a metre from this one."""
+    reach = 0.0
+    for _ in range(_MOST_STEPS):
+        free = _sample(
+            values,
+            shape,
+            start[0] + reach * way[0],
+            start[1] + reach * way[1],
+            start[2] + reach * way[2],
+        )
+        step = (free - reach * spread) / (1.0 + spread)
+        if not step > voxel:
+            return reach
+        reach += step
+    return reach
+
+
+@njit(cache=True, error_model="numpy")
+def _march(values, shape, start, way, reach, voxel):  # type: ignore[no-untyped-def]
+    """Distance, m, to the wall along a ray from `reach` on; far where it meets none.
 
     Within a voxel of the wall distances fall evenly, and the ray goes on by the rate of their fall.
     """
-    reach, step, before = 0.0, 0.0, 0.0
+    step, before = 0.0, 0.0
     for number in range(_MOST_STEPS):
         free = _sample(
             values,

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from halsted.agents.errors import PolicyError
 from halsted.envs.surgery.tissue.retract import TissueRetractEnv
 from halsted.envs.surgery.tissue.tissue_env import TissueEnv
-from halsted.robot.rotations import wrapped
 
 Vector = NDArray[np.float64]
 Plan = Iterator[Vector]
@@ -22,9 +21,10 @@ _NEAR_M = 0.0012
 _NEAR_RAD = 0.06
 _HOVER_M = 0.012
 _GRIP_BELOW_EDGE_M = 0.003
-_GENTLE = 0.4
-_LIFT_M = 0.016
-_FOLDED_HEIGHT_M = 0.026
+_LEAN = 2.0
+_ROLL_RAD = 0.06
+_ROLL_RADIUS_M = 0.0235
+_MOST_TILT_RAD = 1.45
 
 
 class TissueExpert:
@@ -72,33 +72,36 @@ def _is_at(env: TissueEnv, position: Vector) -> bool:
 
 
 def _retract(env: TissueRetractEnv) -> Plan:
-    """Take the edge between the jaws, lift it and fold it back over the fixed part."""
+    """Take the edge between the jaws, lift it and roll it back over the fixed part."""
     while True:
         yield from _take_edge(env)
-        lifted = env.tool + (0.0, 0.0, _LIFT_M)
-        while env.is_holding and not _is_at(env, lifted):
-            yield _hold(env, lifted)
-        backwards = -env.placement[:3, 0] * 0.002
+        start, backwards = env.tool.copy(), -env.placement[:3, 0]
+        rolled = 0.0
         while env.is_holding:
-            aim = env.guide.position + backwards
-            aim[2] = max(_FOLDED_HEIGHT_M, lifted[2])
-            yield _hold(env, aim)
+            rolled += _ROLL_RAD
+            turn = min(rolled, 1.2)
+            aim = start + _ROLL_RADIUS_M * (
+                np.array([0.0, 0.0, 1.0]) * math.sin(turn) + backwards * (1.0 - math.cos(turn))
+            )
+            aim += backwards * _ROLL_RADIUS_M * max(rolled - turn, 0.0)
+            yield _hold(env, aim, min(_LEAN * rolled, _MOST_TILT_RAD))
 
 
 def _take_edge(env: TissueRetractEnv) -> Plan:
-    across = math.atan2(env.placement[1, 1], env.placement[0, 1])
-    heading = wrapped(2.0 * across) / 2.0
     for height in (_HOVER_M, -_GRIP_BELOW_EDGE_M):
         while True:
             aim = env.edge + (0.0, 0.0, height)
-            turn = wrapped(heading - env.guide.heading)
-            if _is_at(env, aim) and abs(turn) < _NEAR_RAD:
+            if _is_at(env, aim) and abs(env.guide.heading) < _NEAR_RAD:
                 break
-            yield np.array([*_towards(env, aim), turn / env.preset.step_rad, 1.0])
+            yield np.array([*_towards(env, aim), _tilt(env, 0.0), 1.0])
     for _ in range(20):
         if not env.is_holding:
             yield np.array([0.0, 0.0, 0.0, 0.0, -1.0])
 
 
-def _hold(env: TissueEnv, aim: Vector) -> Vector:
-    return np.array([*_towards(env, aim, _GENTLE), 0.0, -1.0])
+def _tilt(env: TissueEnv, tilt: float) -> float:
+    return (tilt - env.guide.heading) / env.preset.step_rad
+
+
+def _hold(env: TissueEnv, aim: Vector, tilt: float) -> Vector:
+    return np.array([*_towards(env, aim), _tilt(env, tilt), -1.0])

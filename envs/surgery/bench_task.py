@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,21 +82,30 @@ def harm(
         (cause,) or (n, cause), see `CAUSES`: 1 for a step with too much speed, force or strain, or
         with any clash or refused command; for drops, their number.
     """
-    causes = [
-        np.greater(speed_m_s, SPEED_LIMIT_M_S),
-        np.greater(force_n, FORCE_LIMIT_N),
-        np.greater(strain, STRAIN_LIMIT),
-        np.greater(clash_n, 0.0),
-        np.greater(refused, 0.0),
+    values = (speed_m_s, force_n, strain, clash_n, refused, drops, unstable)
+    if not any(isinstance(value, np.ndarray) for value in values):
+        return np.array(_causes(*values), dtype=np.float64)  # ten times as fast as a batch
+    return np.array(np.broadcast_arrays(*_causes(*values)), dtype=np.float64).T
+
+
+def _causes(
+    speed: Any, force: Any, strain: Any, clash: Any, refused: Any, drops: Any, unstable: Any
+) -> list[Any]:
+    return [
+        speed > SPEED_LIMIT_M_S,
+        force > FORCE_LIMIT_N,
+        strain > STRAIN_LIMIT,
+        clash > 0.0,
+        refused > 0,
         drops,
-        np.greater(unstable, 0.0),
+        unstable > 0,
     ]
-    return np.array(np.broadcast_arrays(*causes), dtype=np.float64).T
 
 
 def within(achieved: Array, desired: Array, tolerance: float) -> NDArray[np.bool_]:
     """Whether goals (..., k) are nearer than a tolerance, in their own unit."""
-    return np.asarray(np.linalg.norm(achieved - desired, axis=-1) < tolerance)
+    away = achieved - desired
+    return np.asarray(np.sqrt((away * away).sum(axis=-1)) < tolerance)
 
 
 def sparse_reward(succeeded: NDArray[np.bool_] | bool, cost: Values, price: float) -> Array:

@@ -138,7 +138,7 @@ def test_features_follow_goals_put_in_by_hindsight() -> None:
     state = {key: torch.zeros(2, 2) for key in space.spaces}
     state["desired_goal"][1] = torch.tensor([0.05, 3.0])
     at_goal, away = features(state)
-    assert features.features_dim == 8 == len(at_goal)
+    assert features.features_dim == 10 == len(at_goal)
     assert not at_goal.any()
     assert away[4:6].tolist() == pytest.approx([0.05, 3.0])
     assert away[6] > 0.2 and away[7] == pytest.approx(1.0)

@@ -11,7 +11,7 @@ from halsted.robot.scope import Ball, DistanceField, Look, look_into
 TARGET_RADIUS_M = 0.02
 """Half the edge of the cube that SurRoL tracks (surrol/assets/cube)."""
 
-_VOXEL_M = 0.02
+_VOXEL_M = 0.03
 _CENTRE_M = (0.1, 0.0, 0.2)
 _RADIUS_M = 0.9
 _FLOOR_M = 0.02

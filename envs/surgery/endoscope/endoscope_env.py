@@ -22,7 +22,7 @@ from halsted.envs.surgery.endoscope.stand import (
 )
 from halsted.robot.camera import Camera, Frame
 from halsted.robot.kinematic import KinematicWorld, Tier
-from halsted.robot.rigid import RigidWorld
+from halsted.robot.lone_arm import LoneArmWorld
 from halsted.robot.scope_motion import camera_pose
 from halsted.robot.specification import Entry
 
@@ -79,7 +79,7 @@ class EndoscopeEnv(BenchEnv):
         self.tier: Tier = tier or self.preset.tier
         self._mount = scope_mount()
         self._table = scope_kinematics()
-        self._world: KinematicWorld | RigidWorld | None = None
+        self._world: KinematicWorld | LoneArmWorld | None = None
         self._joints = self._mount.arm.home.copy()
         self._pose = np.empty((4, 4))
         self._upright = upright_pose()
@@ -102,11 +102,14 @@ class EndoscopeEnv(BenchEnv):
     # -- What an expert may look at --------------------------------------------------------------
 
     @property
-    def world(self) -> KinematicWorld | RigidWorld:
+    def world(self) -> KinematicWorld | LoneArmWorld:
         """The simulated arm."""
         if self._world is None:
-            make = KinematicWorld if self.tier == "kinematic" else RigidWorld
-            self._world = make([self._mount], (), self.preset.substeps)
+            substeps = self.preset.substeps
+            if self.tier == "kinematic":
+                self._world = KinematicWorld([self._mount], (), substeps)
+            else:
+                self._world = LoneArmWorld(self._mount, substeps)
         return self._world
 
     @property

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from halsted.envs.surgery.bench import Scene, Vector
 from halsted.envs.surgery.dexterity.things import RED
 from halsted.envs.surgery.tissue.instrument import pads
+from halsted.envs.surgery.tissue.tilt_guide import TiltGuide
 from halsted.envs.surgery.tissue.tissue_env import EXCHANGE_S, TissueEnv, Touch, placed
 from halsted.robot.drawing import Drawing, disc
+from halsted.robot.rigid import Mount
 from halsted.robot.specification import Entry, Specification
 from halsted.robot.tissue import Capsules, Markers, Material, SoftBody, TetMesh, block
 from halsted.robot.tissue.visibility import hidden_from_above
 
 LENGTH_M, WIDTH_M, THICKNESS_M, LIP_M = 0.036, 0.024, 0.003, 0.009
 _CELLS = (10, 6, 6)
-_YOUNG_PA = (4000.0, 8000.0)
+_YOUNG_PA = (5000.0, 8000.0)
 _TARGET_RADIUS_M, _MARGIN_M = 0.003, 0.002
 _BED_M = 0.001
 """Height of the flap's underside; the target lies below it, on the table."""
@@ -40,8 +42,9 @@ class TissueRetractEnv(TissueEnv):
     radius, or to a margin of 2 mm around it, meets tissue. The instrument itself is not counted.
 
     ## Action Space
-    `Box(-1, 1, (5,), float32)`: a Cartesian step of the tool (3), its turn about the vertical, and
-    its jaws, which close below 0 and open otherwise. The tool points down. A step beyond the
+    `Box(-1, 1, (5,), float32)`: a Cartesian step of the tool (3), its tilt about the
+    line along which its jaws lie, and its jaws, which close below 0 and open otherwise. At a tilt of
+    0 the tool points down; the jaws lie along the free edge. A step beyond the
     workspace is cut short, one out of reach is not taken; both count as cost. Closing jaws grip
     tissue once both of them press on it; see `halsted.robot.tissue.gripping`. A grip slips off
     above 1 N.
@@ -52,7 +55,7 @@ class TissueRetractEnv(TissueEnv):
 
     ## Starting State
     The tool stands 2 to 3 cm over the turned-up edge, 1 cm aside. Place and heading of the flap,
-    its stiffness (4 to 8 kPa) and the target's place are drawn.
+    its stiffness (6 to 10 kPa) and the target's place are drawn.
 
     ## Episode End
     Terminated when all of the target and its margin is exposed; truncated after `horizon` steps.
@@ -64,18 +67,18 @@ class TissueRetractEnv(TissueEnv):
     command = Specification(
         (
             Entry("shift_in_world", 3, "m", 0.006, "Cartesian step of the tool"),
-            Entry("turn", 1, "rad", np.deg2rad(12.0).item(), "step about the vertical"),
+            Entry("tilt", 1, "rad", np.deg2rad(12.0).item(), "step about the line of the jaws"),
             Entry("jaw", 1, "1", 1.0, "below 0 closes the jaws, else they open"),
         )
     )
     specification = Specification(
         (
             Entry("tool_in_world", 3, "m", 0.05, "forward kinematics", 4.0),
-            Entry("heading", 2, "1", 1.0, "cosine and sine of the tool's heading"),
+            Entry("tilt", 2, "1", 1.0, "cosine and sine of the tool's tilt"),
             Entry("opening", 1, "1", 1.0, "measured share of the jaws' opening", 2.0),
             Entry("holding", 1, "1", 1.0, "1 while tissue is held"),
             Entry("edge_from_tool", 3, "m", 0.02, "middle of the free edge less the tool", 10.0),
-            Entry("edge_heading", 2, "1", 1.0, "cosine and sine of twice the edge's heading"),
+            Entry("edge_heading", 2, "1", 1.0, "cosine and sine of the edge's heading"),
             Entry("target_from_tool", 3, "m", 0.02, "target less the tool", 10.0),
             Entry("force_on_tool", 3, "N", 0.5, "force sensor, or joint torques", 10.0),
             Entry("strain", 1, "1", 0.5, "greatest stretch of tissue, by stereo vision", 10.0),
@@ -107,6 +110,11 @@ class TissueRetractEnv(TissueEnv):
         return self._target
 
     # -- TissueEnv's hooks -----------------------------------------------------------------------
+
+    def _new_guide(self, mount: Mount, lead_m: float) -> TiltGuide:
+        # Tilted forwards, the tool leans back over the fixed part.
+        axis = np.array([-1.0, 0.0, 0.0])
+        return TiltGuide(mount, lead_m, self.workspace_m, axis, np.zeros(3))
 
     def _new_body(self) -> SoftBody:
         mesh = _flap()
@@ -142,12 +150,12 @@ class TissueRetractEnv(TissueEnv):
 
     def _sample_scene(self) -> Scene:
         rng = self.np_random
-        x, y = rng.uniform(-0.01, 0.01), -LENGTH_M / 2 + rng.uniform(-0.005, 0.005)
-        yaw = math.pi / 2 + rng.uniform(-0.35, 0.35)
+        x, y = rng.uniform(-0.01, 0.01), LENGTH_M / 2 + rng.uniform(-0.005, 0.005)
+        yaw = -math.pi / 2 + rng.uniform(-0.35, 0.35)
         edge = placed(x, y, 0.0, yaw) @ (LENGTH_M, 0.0, 0.0, 1.0)
         start = edge[:2] + rng.uniform(-0.01, 0.01, 2)
         return {
-            "tool": [*start.tolist(), LIP_M + float(rng.uniform(0.02, 0.03)), 0.0],
+            "tool": [*start.tolist(), LIP_M + float(rng.uniform(0.02, 0.03))],
             "flap": [float(x), float(y), float(yaw)],
             "young_pa": [float(rng.uniform(*_YOUNG_PA))],
             "target": [float(rng.uniform(0.016, 0.022)), float(rng.uniform(-0.003, 0.003))],
@@ -161,7 +169,8 @@ class TissueRetractEnv(TissueEnv):
         self._target[2] = _BED_M / 2
         self._spots = self._target + _SPOTS
         self._grip, self._closing = None, False
-        self._place_guide(np.array(scene["tool"][:3]), scene["tool"][3])
+        self._guide.azimuth = yaw + math.pi / 2
+        self._place_guide(np.array(scene["tool"]), 0.0)
         self._begin(_OPEN_SHARE)
 
     def _advance(self, action: Vector) -> Vector:
@@ -178,15 +187,14 @@ class TissueRetractEnv(TissueEnv):
         return self._carry_out(not reached, np.zeros(3))
 
     def _state(self) -> Vector:
-        _, heading = self._guide.measured_pose(self.world.joints[0])
-        across = 2.0 * math.atan2(self._placement[1, 1], self._placement[0, 1])
+        _, tilt = self._guide.measured_pose(self.world.joints[0])
         return np.concatenate(
             [
                 self.tool,
-                (math.cos(heading), math.sin(heading)),
+                (math.cos(tilt), math.sin(tilt)),
                 (self.world.opening(0), float(self.is_holding)),
                 self.edge - self.tool,
-                (math.cos(across), math.sin(across)),
+                self._placement[:2, 1],
                 self._target - self.tool,
                 self._touch.force,
                 (self._strain,),

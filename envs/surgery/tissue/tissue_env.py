@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from halsted.envs.errors import EnvironmentOptionError
 from halsted.envs.surgery.bench import BenchEnv, Vector
 from halsted.envs.surgery.bench_task import DEFAULT, Preset, harm
-from halsted.envs.surgery.dexterity.bench_arms import WORKSPACE_M, ToolGuide, mounted
+from halsted.envs.surgery.dexterity.bench_arms import WORKSPACE_M, mounted
 from halsted.envs.surgery.dexterity.things import table
 from halsted.envs.surgery.tissue.instrument import RADII_M, capsules, jaw_angle
+from halsted.envs.surgery.tissue.tilt_guide import TiltGuide
 from halsted.robot.bullet import RATE_HZ
 from halsted.robot.camera import Camera, Frame
 from halsted.robot.drawing import Drawing, draw_over
@@ -100,8 +101,9 @@ class TissueEnv(BenchEnv):
         """The tissue; made once."""
         raise NotImplementedError
 
-    def _new_guide(self, mount: Mount, lead_m: float) -> ToolGuide:
-        return ToolGuide(mount, lead_m, self.workspace_m)
+    def _new_guide(self, mount: Mount, lead_m: float) -> TiltGuide:
+        """What is commanded of the tool, and within which workspace."""
+        raise NotImplementedError
 
     def _follow(self, tools: Capsules, touch: Touch) -> tuple[Vector, Vector]:
         """Simulate the tissue over one exchange, in which the instrument moved.
@@ -122,7 +124,7 @@ class TissueEnv(BenchEnv):
     # -- What an expert may look at --------------------------------------------------------------
 
     @property
-    def guide(self) -> ToolGuide:
+    def guide(self) -> TiltGuide:
         """The pose that the tool is commanded to."""
         return self._guide
 
@@ -147,8 +149,8 @@ class TissueEnv(BenchEnv):
         self._opening = opening
         self._touch, self._strain = Touch(np.zeros(3)), 0.0
 
-    def _place_guide(self, position: Vector, heading: float) -> None:
-        if not self._guide.place(position, heading):
+    def _place_guide(self, position: Vector, tilt: float) -> None:
+        if not self._guide.place(position, tilt):
             raise EnvironmentOptionError(
                 f"the arm cannot reach the start {position.round(3).tolist()} of this scene; "
                 "replay what info['scene'] gave"
