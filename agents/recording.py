@@ -92,7 +92,7 @@ def _whole_folder(out: Path) -> Iterator[Path]:
     make_folder(out.parent)
     partial: Path | None = None
     try:
-        partial = Path(tempfile.mkdtemp(dir=out.parent, prefix=".partial-"))
+        partial = Path(tempfile.mkdtemp(dir=out.parent.resolve(), prefix=".partial-"))
         yield partial
         partial.chmod(0o755)
         partial.rename(out)

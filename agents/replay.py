@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from stable_baselines3 import HerReplayBuffer
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 
+from halsted.agents.errors import PolicyError
+
 _Rows = NDArray[np.int64]
 
 
@@ -31,7 +33,7 @@ class CostKeepingHerBuffer(HerReplayBuffer):
             share_demonstrated: Of every batch, what is drawn from demonstrations, if there are any.
             arguments: Of `HerReplayBuffer`.
         """
-        super().__init__(*args, copy_info_dict=False, **arguments)
+        super().__init__(*args, **arguments)
         self._costs = np.zeros((self.buffer_size, self.n_envs))
         self._share_demonstrated = share_demonstrated
         self._demonstrated = 0
@@ -44,8 +46,12 @@ class CostKeepingHerBuffer(HerReplayBuffer):
         """Store one step; see `HerReplayBuffer.add`."""
         self._costs[self.pos] = [info["cost"] for info in infos]
         super().add(obs, next_obs, action, reward, done, infos)
+        if self.full:  # the oldest, which are the demonstrations, are overwritten from now on
+            self._demonstrated = 0
 
-    def sample(self, batch_size: int, env: Any = None) -> DictReplayBufferSamples:
+    def sample(  # type: ignore[override]
+        self, batch_size: int, env: Any = None
+    ) -> DictReplayBufferSamples:
         """A batch, of which the share `her_ratio` has goals put in by hindsight."""
         shown = int(batch_size * self._share_demonstrated) if self._demonstrated else 0
         rows, columns = self._draw(batch_size - shown, self.size())
@@ -58,14 +64,14 @@ class CostKeepingHerBuffer(HerReplayBuffer):
 
     def _draw(self, count: int, end: int) -> tuple[_Rows, _Rows]:
         """Steps of whole episodes among the first rows."""
-        rows, columns = (
-            np.random.randint(end, size=count),
-            np.random.randint(self.n_envs, size=count),
-        )
-        while (missed := self.ep_length[rows, columns] == 0).any():
-            rows[missed] = np.random.randint(end, size=missed.sum())
-            columns[missed] = np.random.randint(self.n_envs, size=missed.sum())
-        return rows, columns
+        whole = np.flatnonzero(self.ep_length[:end])
+        if not whole.size:
+            raise PolicyError(
+                "hindsight needs an episode that has ended, but none has; set learning_starts to "
+                "more steps than all environments' horizons together"
+            )
+        drawn = whole[np.random.randint(whole.size, size=count)]
+        return drawn // self.n_envs, drawn % self.n_envs
 
     def _relabelled(
         self, data: DictReplayBufferSamples, rows: _Rows, columns: _Rows, which: NDArray[np.bool_]

@@ -105,21 +105,22 @@ def train(
         model.learn(how.steps, callback=callbacks, log_interval=20)
     write_whole(folder / NETWORK, model.save)
     card = {
-        "scenario": scenario.name,
-        "scenario_hash": scenario.content_hash,
         "environment": form,
-        "algorithm": how.algorithm,
         "steps": int(model.num_timesteps),
         "demonstrations": len(shown),
         "cases": _names(trained_on),
-        "seed": how.seed,
     }
-    write_text(folder / CARD, json.dumps(card | _versions(), indent=1))
+    write_text(folder / CARD, json.dumps(_card(scenario, how) | card, indent=1))
     return curve
 
 
-def _versions() -> dict[str, Any]:
+def _card(scenario: Scenario, how: Training) -> dict[str, Any]:
+    """What tells a trained policy from others."""
     return {
+        "scenario": scenario.name,
+        "scenario_hash": scenario.content_hash,
+        "algorithm": how.algorithm,
+        "seed": how.seed,
         "versions": {name: version(name) for name in _PACKAGES},
         "python": platform.python_version(),
     }

@@ -96,7 +96,7 @@ def bare_rate(env: EndoscopeEnv, steps: int) -> tuple[float, float]:
     bullet, spent = world._bullet, 0.0
     advance = bullet.stepSimulation
 
-    def timed(physicsClientId: int) -> None:  # noqa: N803 - PyBullet's own name
+    def timed(physicsClientId: int) -> None:
         nonlocal spent
         start = time.perf_counter()
         advance(physicsClientId=physicsClientId)

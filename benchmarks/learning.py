@@ -7,7 +7,8 @@ Prints one JSON and writes it to ``benchmarks/results``; the policies go to ``ru
     python benchmarks/learning.py --scenario needle-pick --steps 100000 --seeds 0 1 2 \
         --demonstrations 100
 
-A scenario may also be the id of an environment. A case is a patient, or the seed of a scene.
+A scenario may also be the id of an environment. A case is a patient, or the seed of a scene. The
+file is written after every seed; seeds that it holds already are not trained again.
 """
 
 from __future__ import annotations
@@ -102,24 +103,30 @@ def evaluate_one(
 
 
 def scored(episodes: Sequence[Episode]) -> dict[str, Any]:
-    """Summary of a policy's episodes, and for each in order its success, cost and steps."""
+    """Summary of a policy's episodes, and for each in order its return, success, cost and steps."""
     return {
         "episode_count": len(episodes),
         "summary": summarise([episode.row() for episode in episodes]),
+        "return": [round(episode.total_reward, 4) for episode in episodes],
         "success": "".join("01"[episode.success] for episode in episodes),
         "cost": [round(episode.cost, 4) for episode in episodes],
         "steps": [episode.steps for episode in episodes],
     }
 
 
-def pooled(by_seed: Sequence[Sequence[Episode]]) -> dict[str, Any]:
+def pooled(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Summary over all seeds of training; a seed is a stratum of the bootstrap."""
-    rows = [
-        {**episode.row(), "patient": str(number)}
-        for number, episodes in enumerate(by_seed)
-        for episode in episodes
-    ]
-    return {"episode_count": len(rows), "summary": summarise(rows)}
+    rows = []
+    for run in runs:
+        told = run["evaluation"]
+        columns = (told["return"], map(int, told["success"]), told["cost"], told["steps"])
+        rows += [
+            {"return": r, "success": s, "cost": c, "steps": n, "costs": {}, "patient": run["seed"]}
+            for r, s, c, n in zip(*columns, strict=True)
+        ]
+    summary = summarise(rows)
+    del summary["cost_by_cause"]  # stands with each run
+    return {"episode_count": len(rows), "summary": summary}
 
 
 def result_name(options: argparse.Namespace) -> str:
@@ -129,14 +136,12 @@ def result_name(options: argparse.Namespace) -> str:
     return f"{name}-demonstrations-{options.demonstrations}" if options.demonstrations else name
 
 
-def command_line(options: argparse.Namespace) -> str:
-    """The command that repeats this run, with defaults filled in and without output folders."""
-    words = ["python", "benchmarks/learning.py"]
+def command_line(options: argparse.Namespace, seeds: Sequence[int]) -> str:
+    """The command that repeats these seeds, with defaults filled in and without output folders."""
+    words = ["python", "benchmarks/learning.py", "--seeds", *map(str, seeds)]
     for name, value in vars(options).items():
-        if name in ("policies", "out") or value in (None, "{}"):
-            continue
-        values = value if isinstance(value, list) else [value]
-        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+        if name not in ("seeds", "policies", "out") and value not in (None, "{}"):
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 
 
@@ -158,38 +163,70 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Train every seed, then evaluate everyone on the same scenes."""
-    options = read_options()
-    started = time.perf_counter()
-    scenario = scenario_of(options.scenario)
-    cases = scenario.cases("test")[: options.cases]
-    train_cases = scenario.cases("train")[: options.train_cases]
-    runs, learned = [], []
-    for seed in options.seeds:
-        folder, told = train_one(scenario, options, seed, train_cases)
-        learned.append(evaluate_one(scenario, str(folder), cases, f"seed {seed}"))
-        runs.append({**told, "evaluation": scored(learned[-1])})
-    content = {
+def head(options: argparse.Namespace, scenario: Scenario) -> dict[str, Any]:
+    """What all seeds of a file have in common."""
+    return {
         "benchmark": "learning",
-        "command": command_line(options),
         "scenario": scenario.name,
         "scenario_hash": scenario.content_hash,
         "algorithm": options.algorithm,
         "steps": options.steps,
         "demonstrations": options.demonstrations,
-        "train_cases": len(train_cases),
-        "held_back_cases": len(cases),
+        "environments": options.environments,
+        "settings": json.loads(options.settings),
+        "train_cases": len(scenario.cases("train")[: options.train_cases]),
+        "held_back_cases": len(scenario.cases("test")[: options.cases]),
         "evaluation_seed": EVALUATION_SEED,
-        "platform": platform_facts("gymnasium", "stable-baselines3", "torch"),
-        "all_seeds": pooled(learned),
-        "runs": runs,
-        "beside": {
-            name: scored(evaluate_one(scenario, name, cases, name)) for name in ("expert", "random")
-        },
-        "wall_s": round(time.perf_counter() - started, 1),
     }
-    write_and_print(options.out or RESULTS / f"{result_name(options)}.json", content)
+
+
+def earlier(path: Path, same: dict[str, Any]) -> dict[str, Any]:
+    """What the file holds already, if it was made in the same way."""
+    if not path.exists():
+        return {}
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    other = [name for name, value in same.items() if content.get(name) != value]
+    if other:
+        raise SystemExit(
+            f"{path} holds results with another {', '.join(other)}; give another file with --out"
+        )
+    return content
+
+
+def run_seed(scenario: Scenario, options: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """Train with one seed and score the policy."""
+    train_cases = scenario.cases("train")[: options.train_cases]
+    cases = scenario.cases("test")[: options.cases]
+    folder, told = train_one(scenario, options, seed, train_cases)
+    return {
+        **told,
+        "evaluation": scored(evaluate_one(scenario, str(folder), cases, f"seed {seed}")),
+    }
+
+
+def main() -> None:
+    """Train every seed that is missing, then score all on the same scenes."""
+    options = read_options()
+    scenario = scenario_of(options.scenario)
+    same = head(options, scenario)
+    path = options.out or RESULTS / f"{result_name(options)}.json"
+    content = earlier(path, same)
+    runs = content.get("runs", [])
+    beside = content.get("beside") or {
+        name: scored(evaluate_one(scenario, name, scenario.cases("test")[: options.cases], name))
+        for name in ("expert", "random")
+    }
+    for seed in options.seeds:
+        if seed in [run["seed"] for run in runs]:
+            say(f"seed {seed}: is in {path} already")
+            continue
+        runs.append(run_seed(scenario, options, seed))
+        facts = {
+            "command": command_line(options, [run["seed"] for run in runs]),
+            "platform": platform_facts("gymnasium", "stable-baselines3", "torch"),
+        }
+        ends = {"all_seeds": pooled(runs), "runs": runs, "beside": beside}
+        write_and_print(path, same | facts | ends)
 
 
 if __name__ == "__main__":

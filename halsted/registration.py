@@ -18,6 +18,9 @@ ENVIRONMENTS = {
     "halsted/MisOrient-v0": "halsted.envs.surgery.endoscope.mis_orient:MisOrientEnv",
     "halsted/StaticTrack-v0": "halsted.envs.surgery.endoscope.static_track:StaticTrackEnv",
     "halsted/ActiveTrack-v0": "halsted.envs.surgery.endoscope.active_track:ActiveTrackEnv",
+    "halsted/Suture-v0": "halsted.envs.surgery.tissue.suture:SutureEnv",
+    "halsted/TissueCut-v0": "halsted.envs.surgery.tissue.cut:TissueCutEnv",
+    "halsted/TissueRetract-v0": "halsted.envs.surgery.tissue.retract:TissueRetractEnv",
 }
 
 VECTORS = {

@@ -60,23 +60,21 @@ def ball(
 ) -> Drawing:
     """A small sphere."""
     circles = np.linspace(0.0, math.pi, 7)
-    rings = [tube_ring(z, 8) for z in circles]
-    return Drawing(
-        np.concatenate(rings) * radius + centre, _sleeve(len(rings), 8), colour, label
-    )
+    rings = [_ring(z, 8) for z in circles]
+    return Drawing(np.concatenate(rings) * radius + centre, _sleeve(len(rings), 8), colour, label)
 
 
 def disc(
     centre: NDArray[np.float64], radius: float, colour: tuple[float, float, float], label: Label
 ) -> Drawing:
     """A level disc."""
-    rim = radius * tube_ring(math.pi / 2, 16) + centre
+    rim = radius * _ring(math.pi / 2, 16) + centre
     here = np.arange(16)
     fan = np.column_stack([np.full(16, 16), here, (here + 1) % 16]).astype(np.int32)
     return Drawing(np.vstack([rim, centre]), fan, colour, label)
 
 
-def tube_ring(polar: float, count: int) -> NDArray[np.float64]:
+def _ring(polar: float, count: int) -> NDArray[np.float64]:
     """Points (count, 3) of a circle of latitude on the unit sphere."""
     angles = np.linspace(0.0, 2 * math.pi, count, endpoint=False)
     flat = math.sin(polar)
@@ -97,12 +95,9 @@ def tube(
     side = np.cross(along, across)
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     angles = np.linspace(0.0, 2 * math.pi, 6, endpoint=False)
-    rings = [
-        points[:, None, :]
-        + radius
-        * (np.cos(angles)[None, :, None] * side[:, None, :] + np.sin(angles)[None, :, None] * across)
-    ]
-    return Drawing(rings[0].reshape(-1, 3), _sleeve(len(points), 6), colour, label)
+    out = np.cos(angles)[:, None] * side[:, None] + np.sin(angles)[:, None] * across
+    rings = points[:, None] + radius * out
+    return Drawing(rings.reshape(-1, 3), _sleeve(len(points), 6), colour, label)
 
 
 def _sleeve(rings: int, count: int) -> NDArray[np.int32]:
@@ -130,7 +125,8 @@ def _shaded(drawing: Drawing, forward: NDArray[np.float64]) -> NDArray[np.float6
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     normals *= -np.sign(normals @ forward)[:, None]
     shade = _AMBIENT + (1.0 - _AMBIENT) * np.maximum(normals @ _LIGHT, 0.0)
-    return 255.0 * shade[:, None] * np.array(drawing.colour)
+    colours: NDArray[np.float64] = 255.0 * shade[:, None] * np.array(drawing.colour)
+    return colours
 
 
 @njit(cache=True, error_model="numpy")

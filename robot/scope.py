@@ -110,7 +110,7 @@ def look_into(
     colours = np.array([look.wall, look.target]) * 255.0
     names = (LABELS.index("tissue"), LABELS.index("target"))
     _trace(
-        field.values.ravel(), field.values.shape, field.voxel_m, to_voxel, eye,
+        field.values.ravel(), field.values.shape, field.voxel_m, to_voxel, eye, start,
         np.array([right, down, ahead]), half, ball, colours, look.exposure_m, names,
         image, depth, labels,
     )  # fmt: skip
@@ -136,6 +136,7 @@ def _trace(  # type: ignore[no-untyped-def]
     voxel,
     to_voxel,
     eye,
+    start,
     axes,
     half,
     ball,
@@ -152,11 +153,7 @@ def _trace(  # type: ignore[no-untyped-def]
     is empty that holds all its rays.
     """
     height, width = depth.shape
-    start, way, ray, normal = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
-    for i in range(3):
-        start[i] = to_voxel[i, 3]
-        for j in range(3):
-            start[i] += to_voxel[i, j] * eye[j]
+    way, ray, normal = np.empty(3), np.empty(3), np.empty(3)
     spread = _BLOCK * np.sqrt(2.0) * half / height
     for corner in range(0, height, _BLOCK):
         for side in range(0, width, _BLOCK):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from halsted.robot.kinematics.dh import D, aim_shaft, forward_one, within_limits
+from halsted.robot.kinematics.dh import D, forward_one, within_limits
 
 
 @njit(cache=True, error_model="numpy")
@@ -109,9 +109,11 @@ def point_scope(rows, lower, upper, joints, place):  # type: ignore[no-untyped-d
     For a scope whose tool frame has that origin, as the `ecm`'s. Joints (4,) are replaced, but for
     the roll, or left alone.
     """
-    found, x3, y3 = np.empty(4), np.empty(3), np.empty(3)
+    found = np.empty(4)
     depth = np.sqrt(place[0] ** 2 + place[1] ** 2 + place[2] ** 2)
-    aim_shaft(place / depth, found, x3, y3)
+    # As `aim_shaft`, which also makes the axes that only a roll needs.
+    found[0] = np.arctan2(place[0], -place[2])
+    found[1] = np.arctan2(-place[1], np.hypot(place[0], place[2]))
     found[2] = depth - rows[2, D] - rows[3, D]
     found[3] = joints[3]
     if not within_limits(found, lower, upper):

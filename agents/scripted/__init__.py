@@ -20,6 +20,8 @@ _HANDLED = (
     "PickAndPlace",
 )
 
+_TISSUE = "halsted.agents.scripted.tissue_expert:TissueExpert"
+
 EXPERTS = {
     **{f"halsted/{task}-v0": _INSTRUMENT for task in _HANDLED},
     "halsted/NeedleBiopsy-v0": "halsted.agents.scripted.needle_expert:NeedleExpert",
@@ -28,6 +30,7 @@ EXPERTS = {
     "halsted/MisOrient-v0": "halsted.agents.scripted.endoscope_expert:EndoscopeExpert",
     "halsted/StaticTrack-v0": "halsted.agents.scripted.endoscope_expert:EndoscopeExpert",
     "halsted/ActiveTrack-v0": "halsted.agents.scripted.endoscope_expert:EndoscopeExpert",
+    **{f"halsted/{task}-v0": _TISSUE for task in ("Suture", "TissueCut", "TissueRetract")},
 }
 """Module and class by id; loaded when asked for."""
 

@@ -170,29 +170,6 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         truncated = self._steps >= self.horizon
         return self._observe(achieved, desired), float(reward), terminated, truncated, info
 
-    def compute_reward(
-        self,
-        achieved_goal: NDArray[np.floating[Any]],
-        desired_goal: NDArray[np.floating[Any]],
-        info: Any,
-    ) -> Any:
-        """The sparse reward of goals (k,) or (n, k), in units of `goal_scale`.
-
-        Args:
-            achieved_goal: What was achieved.
-            desired_goal: What was wanted.
-            info: One info, or a sequence of n; `cost` is taken as 0 where it is missing.
-
-        Returns:
-            A float, or an array (n,).
-        """
-        achieved = np.asarray(achieved_goal, np.float64) * self.goal_scale
-        desired = np.asarray(desired_goal, np.float64) * self.goal_scale
-        infos = [info] if isinstance(info, Mapping) else info
-        cost = np.array([one.get("cost", 0.0) for one in infos]).reshape(achieved.shape[:-1])
-        reward = sparse_reward(self._success(achieved, desired), cost, self.harm_price)
-        return float(reward) if reward.ndim == 0 else reward
-
     def dense_reward(self, gained: Any, succeeded: Any, cost: Any) -> Any:
         """The dense reward of one step, or of (n,) steps.
 
@@ -290,6 +267,33 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
                     f"{values} was given; replay what info['scene'] gave"
                 )
         return scene
+
+
+class GoalBenchEnv(BenchEnv):
+    """A task whose reward follows from its goals alone, as hindsight needs it."""
+
+    def compute_reward(
+        self,
+        achieved_goal: NDArray[np.floating[Any]],
+        desired_goal: NDArray[np.floating[Any]],
+        info: Any,
+    ) -> Any:
+        """The sparse reward of goals (k,) or (n, k), in units of `goal_scale`.
+
+        Args:
+            achieved_goal: What was achieved.
+            desired_goal: What was wanted.
+            info: One info, or a sequence of n; `cost` is taken as 0 where it is missing.
+
+        Returns:
+            A float, or an array (n,).
+        """
+        achieved = np.asarray(achieved_goal, np.float64) * self.goal_scale
+        desired = np.asarray(desired_goal, np.float64) * self.goal_scale
+        infos = [info] if isinstance(info, Mapping) else info
+        cost = np.array([one.get("cost", 0.0) for one in infos]).reshape(achieved.shape[:-1])
+        reward = sparse_reward(self._success(achieved, desired), cost, self.harm_price)
+        return float(reward) if reward.ndim == 0 else reward
 
 
 def choose(name: str, value: object, known: tuple[object, ...]) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from halsted.envs.errors import EnvironmentOptionError
 from halsted.envs.surgery.bench import BenchEnv, Scene
 from halsted.envs.surgery.bench_task import SPEED_LIMIT_M_S, sparse_reward
+from halsted.robot.bullet import RATE_HZ
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -51,7 +52,7 @@ class KinematicBatch(VectorEnv[Any, Any, NDArray[Any]]):
         self._all = np.ones(num_envs, np.bool_)
         self._elapsed = np.zeros(num_envs, np.int64)
         self._left = np.zeros(num_envs)
-        self._period_s = task.preset.substeps / 240.0
+        self._period_s = task.preset.substeps / RATE_HZ
 
     # -- Hooks ---------------------------------------------------------------------------------
 

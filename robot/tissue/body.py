@@ -183,14 +183,14 @@ class SoftBody(BodyState):
         """
         start = finite("a blade", start, (2, 3))
         end = finite("a blade", end, (2, 3))
-        centres = self._nodes.positions[self.mesh.tets].mean(axis=1)
         intact = self._elements.fate == INTACT
         sweep_blade(self._nodes, self._elements, start, end, self._cut_areas)
         cut = np.flatnonzero(intact & (self._elements.fate != INTACT))
         areas = self._cut_areas[cut]
         total = float(areas.sum())
         shares = areas / total if total > 0.0 else np.full(len(cut), 1.0 / max(len(cut), 1))
-        centre = shares @ centres[cut] if len(cut) else np.full(3, np.nan)
+        centres = self._nodes.positions[self.mesh.tets[cut]].mean(axis=1)
+        centre = shares @ centres if len(cut) else np.full(3, np.nan)
         return Cut(cut, total, centre)
 
     def place_needle(self, pose: NDArray[np.float64]) -> None:

@@ -45,10 +45,16 @@ def sweep_blade(nodes, elements, start, end, cut_areas):  # type: ignore[no-unty
     triangles[1, 0], triangles[1, 1], triangles[1, 2] = start[0], end[1], end[0]
     polygon, other = np.empty((12, 3)), np.empty((12, 3))
     plane = np.empty(4)
+    low, high = np.empty(3), np.empty(3)
+    for a in range(3):
+        low[a] = min(start[:, a].min(), end[:, a].min()) - _THICKNESS
+        high[a] = max(start[:, a].max(), end[:, a].max()) + _THICKNESS
     count = 0
     for tet in range(len(elements.tets)):
         cut_areas[tet] = 0.0
         if elements.fate[tet] != INTACT:
+            continue
+        if _is_beside(nodes.positions, elements.tets[tet], low, high):
             continue
         is_met = False
         for triangle in range(2):
@@ -62,6 +68,19 @@ def sweep_blade(nodes, elements, start, end, cut_areas):  # type: ignore[no-unty
     if count:
         find_surface(elements)
     return count
+
+
+@njit(cache=True, error_model="numpy")
+def _is_beside(positions, corners, low, high):  # type: ignore[no-untyped-def]
+    """Whether a tetrahedron lies beside a box, along one of the axes."""
+    for a in range(3):
+        below, above = True, True
+        for corner in corners:
+            below &= positions[corner, a] < low[a]
+            above &= positions[corner, a] > high[a]
+        if below or above:
+            return True
+    return False
 
 
 @njit(cache=True, error_model="numpy")

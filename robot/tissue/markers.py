@@ -19,7 +19,7 @@ class Markers:
         self._body = body
         corners = body.mesh.nodes[body.mesh.tets]
         self._origins = corners[:, 0]
-        self._inverses = np.linalg.inv((corners[:, 1:] - corners[:, :1]).swapaxes(1, 2))
+        self._inverses = np.linalg.inv(corners[:, 1:] - corners[:, :1])
         self._nodes: NDArray[np.int32] = body.mesh.tets[:0]
         self._weights = np.zeros((0, 4))
 
@@ -29,7 +29,7 @@ class Markers:
         Raises:
             TissueError: a point lies outside the mesh.
         """
-        local = np.einsum("tij,tkj->tki", self._inverses, points - self._origins[:, None])
+        local = (points - self._origins[:, None]) @ self._inverses
         weights = np.concatenate([1.0 - local.sum(axis=2, keepdims=True), local], axis=2)
         inside = weights.min(axis=2)
         tets = inside.argmax(axis=0)

@@ -108,6 +108,59 @@ def test_cloned_episodes_make_a_policy_before_any_learning(
     assert sum(one.success for one in beside) <= 6
 
 
+def test_what_was_cloned_outlasts_a_critic_that_knows_nothing(
+    walk: BenchScenario, tmp_path: Path
+) -> None:
+    how = Training("sac-her", 800, 0, 1, demonstrations=60, tensorboard=False)
+    curve = train(walk, tmp_path / "guided", how)
+    assert np.mean(curve.success) > 0.8
+    episodes = evaluate(walk, make_policy(str(tmp_path / "guided"), walk), walk.cases("test"))
+    assert sum(one.success for one in episodes) >= 11
+
+
+def test_noise_is_carried_out_but_not_advised(walk: BenchScenario) -> None:
+    env = make_environment(walk, walk.cases("train"))
+    expert = make_policy("expert", walk)
+    (shown,) = played(env, expert, walk.draw(walk.cases("train"), 1, 0), 0.3, 0)
+    assert 0.05 < np.abs(shown.actions - shown.advised).max() < 1.5
+    before = shown.observation(slice(0, len(shown)))
+    way = (before["desired_goal"] - before["achieved_goal"]) / 0.2
+    np.testing.assert_allclose(shown.advised, np.clip(way, -0.8, 0.8), atol=1e-5)
+    (plain,) = played(env, expert, walk.draw(walk.cases("train"), 1, 0))
+    np.testing.assert_array_equal(plain.actions, plain.advised)
+
+
+def test_a_share_of_every_batch_is_demonstrated_and_rewards_follow_goals(
+    walk: BenchScenario,
+) -> None:
+    env = make_environment(walk, walk.cases("train"))
+    shown = played(env, make_policy("expert", walk), walk.draw(walk.cases("train"), 5, 0))
+    vector = adapted("sync", [functools.partial(Walk, horizon=12)] * 2)
+    model = make_learner("sac-her", vector, WALK, 0, settings={"learning_starts": 10_000})
+    fill_replay_buffer(model, shown)
+    model.learn(400)
+    batch = model.replay_buffer.sample(200)
+    demonstrated = torch.as_tensor(np.concatenate([one.actions for one in shown]))
+    known = (batch.actions[:, None] == demonstrated).all(dim=2).any(dim=1)
+    assert 50 <= known.sum() < 80
+    expected = Walk().compute_reward(
+        batch.next_observations["achieved_goal"].numpy(),
+        batch.observations["desired_goal"].numpy(),
+        {},
+    )
+    np.testing.assert_array_equal(batch.rewards[:, 0].numpy(), expected)
+    assert torch.equal(batch.observations["desired_goal"], batch.next_observations["desired_goal"])
+    vector.close()
+
+
+def test_hindsight_without_an_ended_episode_is_refused() -> None:
+    vector = adapted("sync", [functools.partial(Walk, horizon=1000)])
+    model = make_learner("sac-her", vector, WALK, 0)
+    with pytest.raises(PolicyError, match="learning_starts"):
+        model.replay_buffer.sample(8)
+    vector.close()
+
+
 def test_the_replay_buffer_holds_whole_episodes(walk: BenchScenario) -> None:
     env = make_environment(walk, walk.cases("train"))
     starts = walk.draw(walk.cases("train"), 7, 0)

@@ -7,9 +7,12 @@ import pytest
 
 from halsted.envs.surgery.dexterity.bench_arms import mounted
 from halsted.envs.surgery.dexterity.needle_reach import NeedleReachEnv
+from halsted.envs.surgery.endoscope.stand import scope_mount
 from halsted.robot.bodies import Body, Shape
 from halsted.robot.errors import ArmError
 from halsted.robot.kinematic import KinematicWorld
+from halsted.robot.lone_arm import LoneArmWorld
+from halsted.robot.rigid import RigidWorld
 
 
 def test_arms_are_where_they_are_told_to_be() -> None:
@@ -28,6 +31,21 @@ def test_arms_are_where_they_are_told_to_be() -> None:
     assert world.is_sane()
     with pytest.raises(ArmError, match="no grasps"):
         world.attach(0, "ball")
+
+
+def test_a_lone_arm_moves_as_in_any_rigid_world() -> None:
+    mount = scope_mount()
+    alone, other = LoneArmWorld(mount, 24), RigidWorld([mount], (), 24)
+    aim = mount.arm.home + np.array([0.2, -0.1, 0.03, 0.4])
+    for world in (alone, other):
+        world.reset([mount.arm.home], [0.0], {})
+    for _ in range(5):
+        for world in (alone, other):
+            world.step([aim], [0.0], [False])
+        np.testing.assert_array_equal(alone.joints[0], other.joints[0])
+    np.testing.assert_allclose(alone.joints[0], aim, atol=1e-3)
+    alone.close()
+    other.close()
 
 
 def test_needle_reach_ends_alike_in_both_tiers() -> None:

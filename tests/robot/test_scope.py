@@ -37,7 +37,7 @@ def rays(camera: Camera) -> np.ndarray:
         indexing="ij",
     )  # fmt: skip
     ray = np.stack([np.ones_like(right), -right, -down], axis=-1)
-    return ray / np.linalg.norm(ray, axis=-1, keepdims=True)
+    return np.asarray(ray / np.linalg.norm(ray, axis=-1, keepdims=True))
 
 
 CAMERA = Camera(96, 64, eye=(-0.02, 0.01, 0.0), target=(1.0, 0.01, 0.0), field_of_view_deg=90.0)

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.utils import EzPickle
 
 from halsted.envs.errors import EnvironmentOptionError
-from halsted.envs.surgery.bench import BenchEnv, Scene, Vector
+from halsted.envs.surgery.bench import GoalBenchEnv, Scene, Vector
 from halsted.envs.surgery.bench_task import harm
 from halsted.envs.surgery.dexterity.bench_arms import WORKSPACE_M, ToolGuide, mounted
 from halsted.robot.bodies import Body
@@ -65,7 +65,7 @@ def instrument_state(arms: int) -> Specification:
     )
 
 
-class InstrumentEnv(BenchEnv):
+class InstrumentEnv(GoalBenchEnv):
     """One or two instruments over the table, and one thing that they handle.
 
     A subclass says which bodies there are, how a scene is drawn, where the thing is gripped and

@@ -27,8 +27,8 @@ class NeedleReachEnv(InstrumentEnv):
     """Bring an instrument's tip to a point over a needle.
 
     ## Description
-    A needle is fixed on the table. The tool goes to a point 5 mm above the middle of its wire. Turn and
-    jaws of the action have no effect, as in SurRoL's NeedleReach, which this task is.
+    A needle is fixed on the table. The tool goes to a point 5 mm above the middle of its wire. Turn
+    and jaws of the action have no effect, as in SurRoL's NeedleReach, which this task is.
 
     ## Starting State
     The tool stands 7 cm over a corner of the workspace; the needle lies within 5 cm of the middle,

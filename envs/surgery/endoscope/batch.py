@@ -53,7 +53,7 @@ class ScopeBatch(KinematicBatch):
         task = self.task_type(preset, reward, horizon, harm_price, "kinematic")
         super().__init__(num_envs, task)
         self._scale = task.preset
-        self._joints = np.zeros((num_envs, 4))
+        self._joints, self._starts = np.zeros((num_envs, 4)), np.zeros((num_envs, 4))
         self._targets = np.zeros((num_envs, 3))
         self._tips = np.zeros((num_envs, 3))
         self._seen = np.zeros((num_envs, 4))
@@ -127,8 +127,6 @@ class MisOrientBatch(ScopeBatch):
 
     def _place(self, who: Numbers) -> None:
         self._joints[who] = self.np_random.uniform(START_LOWER, START_UPPER, (len(who), 4))
-        if not hasattr(self, "_starts"):
-            self._starts = np.zeros_like(self._joints)
         self._starts[who] = self._joints[who]
 
     def _steer(self, actions: Array) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halsted.envs.errors import EnvironmentOptionError
-from halsted.envs.surgery.bench import Scene, Vector
+from halsted.envs.surgery.bench import GoalBenchEnv, Scene, Vector
 from halsted.envs.surgery.bench_task import within
 from halsted.envs.surgery.endoscope.endoscope_env import JOINTS_STATE, EndoscopeEnv
 from halsted.robot.scope_motion import point_scope, shift_scope
@@ -20,7 +20,7 @@ BOX_M = GOALS_M + np.array([-MARGIN_M, MARGIN_M])
 START_M = np.array([0.5, 0.0, 0.70])
 
 
-class ECMReachEnv(EndoscopeEnv):
+class ECMReachEnv(EndoscopeEnv, GoalBenchEnv):
     """Bring the endoscope's optical centre to a point.
 
     ## Description

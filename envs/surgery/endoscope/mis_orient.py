@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.envs.surgery.bench import Scene, Vector
+from halsted.envs.surgery.bench import GoalBenchEnv, Scene, Vector
 from halsted.envs.surgery.endoscope.endoscope_env import JOINTS_STATE, EndoscopeEnv, drawn_joints
 from halsted.robot.scope_motion import misorientation, roll_scope
 from halsted.robot.specification import Entry, Specification
@@ -22,7 +22,7 @@ M_PER_RAD = 0.1
 _UPRIGHT = np.zeros(1)
 
 
-class MisOrientEnv(EndoscopeEnv):
+class MisOrientEnv(EndoscopeEnv, GoalBenchEnv):
     """Turn the endoscope's picture upright by its roll.
 
     ## Description

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.envs.surgery.bench import Scene, Vector
+from halsted.envs.surgery.bench import GoalBenchEnv, Scene, Vector
 from halsted.envs.surgery.endoscope.endoscope_env import drawn_joints
 from halsted.envs.surgery.endoscope.mis_orient import M_PER_RAD
 from halsted.envs.surgery.endoscope.track_env import TARGET_HEIGHT_M, TrackEnv
@@ -19,7 +19,7 @@ START = (0.0, 0.0, 0.04, 0.0)
 _MIDDLE_AND_UPRIGHT = np.zeros(3)
 
 
-class StaticTrackEnv(TrackEnv):
+class StaticTrackEnv(TrackEnv, GoalBenchEnv):
     """Bring a target into the middle of an upright picture.
 
     ## Description

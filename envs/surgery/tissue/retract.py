@@ -42,12 +42,11 @@ class TissueRetractEnv(TissueEnv):
     radius, or to a margin of 2 mm around it, meets tissue. The instrument itself is not counted.
 
     ## Action Space
-    `Box(-1, 1, (5,), float32)`: a Cartesian step of the tool (3), its tilt about the
-    line along which its jaws lie, and its jaws, which close below 0 and open otherwise. At a tilt of
-    0 the tool points down; the jaws lie along the free edge. A step beyond the
-    workspace is cut short, one out of reach is not taken; both count as cost. Closing jaws grip
-    tissue once both of them press on it; see `halsted.robot.tissue.gripping`. A grip slips off
-    above 1 N.
+    `Box(-1, 1, (5,), float32)`: a Cartesian step of the tool (3), its tilt about the line of its
+    jaws, and its jaws, which close below 0 and open otherwise. At a tilt of 0 the tool points down;
+    its jaws lie along the free edge and open across it. A step beyond the workspace is cut short,
+    one out of reach is not taken; both count as cost. Closing jaws grip tissue once both of them
+    press on it; see `halsted.robot.tissue.gripping`. A grip slips off above 1 N.
 
     ## Observation Space
     `Dict` of float32 in goal form. The goal is one number: the share of the target and its margin
@@ -97,7 +96,8 @@ class TissueRetractEnv(TissueEnv):
     @property
     def edge(self) -> Vector:
         """(3,) middle of the turned-up edge's upper side, world m."""
-        return self._edge.positions[0]
+        middle: Vector = self._edge.positions[0]
+        return middle
 
     @property
     def placement(self) -> NDArray[np.float64]:
@@ -151,7 +151,7 @@ class TissueRetractEnv(TissueEnv):
     def _sample_scene(self) -> Scene:
         rng = self.np_random
         x, y = rng.uniform(-0.01, 0.01), LENGTH_M / 2 + rng.uniform(-0.005, 0.005)
-        yaw = -math.pi / 2 + rng.uniform(-0.35, 0.35)
+        yaw = -math.pi / 2 + rng.uniform(-0.25, 0.25)
         edge = placed(x, y, 0.0, yaw) @ (LENGTH_M, 0.0, 0.0, 1.0)
         start = edge[:2] + rng.uniform(-0.01, 0.01, 2)
         return {
@@ -234,7 +234,9 @@ def _flap() -> TetMesh:
     """A sheet with its far edge turned up; x along it, from the middle of the fixed edge."""
     grid = block((LENGTH_M, WIDTH_M, LIP_M), _CELLS, (0.0, -WIDTH_M / 2, 0.0))
     centres = grid.nodes[grid.tets].mean(axis=1)
-    kept = grid.tets[(centres[:, 2] < THICKNESS_M) | (centres[:, 0] > LENGTH_M * (1 - 1 / _CELLS[0]))]
+    kept = grid.tets[
+        (centres[:, 2] < THICKNESS_M) | (centres[:, 0] > LENGTH_M * (1 - 1 / _CELLS[0]))
+    ]
     used, tets = np.unique(kept, return_inverse=True)
     return TetMesh(grid.nodes[used], tets.reshape(-1, 4).astype(np.int32))
 
@@ -257,10 +259,3 @@ def _spots() -> NDArray[np.float64]:
 
 
 _SPOTS = _spots()
-
-
-def _dbg(self):
-    s=self.body.stretches; t=int(s.argmax()); c=self.body.mesh.nodes[self.body.mesh.tets[t]].mean(0)
-    q=np.sort(s)
-    return c.round(4), q[[-5,-20]].round(2)
-TissueRetractEnv._debug=_dbg

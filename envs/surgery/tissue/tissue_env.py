@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halsted.envs.errors import EnvironmentOptionError
-from halsted.envs.surgery.bench import BenchEnv, Vector
+from halsted.envs.surgery.bench import GoalBenchEnv, Vector
 from halsted.envs.surgery.bench_task import DEFAULT, Preset, harm
 from halsted.envs.surgery.dexterity.bench_arms import WORKSPACE_M, mounted
 from halsted.envs.surgery.dexterity.things import table
@@ -49,7 +49,7 @@ class Touch:
     slipped: int = 0
 
 
-class TissueEnv(BenchEnv):
+class TissueEnv(GoalBenchEnv):
     """An instrument over the table, and soft tissue that it handles.
 
     ## Coupling
@@ -190,6 +190,9 @@ class TissueEnv(BenchEnv):
         gripper = self._mount.arm.gripper
         assert gripper is not None
         return jaw_angle(gripper, self.world.opening(0))
+
+    def _camera(self, width: int, height: int) -> Camera:
+        return Camera(width, height, eye=(0.075, -0.06, 0.065), target=(0.0, 0.0, 0.012))
 
     def _look(self, camera: Camera) -> Frame:
         tissue = Drawing(self.body.positions, self.body.surface, _TISSUE_COLOUR)
