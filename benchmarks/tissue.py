@@ -161,7 +161,11 @@ def episodes(count: int) -> dict[str, Any]:
         "episodes": count,
         "tetrahedra": len(bodies[0].mesh.tets),
         "not_finite": sum(not row["finite"] for row in rows),
-        "blown_up": sum(row["widest_m"] > 0.1 or row["speed"] > 50.0 for row in rows),
+        # Torn-off fragments fall, with no floor: that is no blow-up.
+        "blown_up_attached": sum(row["widest_attached_m"] > 0.1 for row in rows),
+        "blown_up_or_fragment_away": sum(
+            row["widest_m"] > 0.1 or row["speed"] > 50.0 for row in rows
+        ),
         "left_inside_out": sum(row["least_volume"] <= 0.0 for row in rows),
         "tore": sum(row["torn"] > 0 for row in rows),
         "largest_speed_m_s": round(max(row["speed"] for row in rows), 2),
@@ -173,11 +177,25 @@ def episodes(count: int) -> dict[str, Any]:
     }
 
 
+def attached_nodes(body: SoftBody) -> NDArray[np.int64]:
+    """Nodes that intact tetrahedra connect with the fixed edge."""
+    tets = body.mesh.tets[body.fate == 0]
+    reached = np.abs(body.mesh.nodes[:, :2]).max(axis=1) > SIDE / 2 - 1e-9
+    while True:
+        touching = reached[tets].any(axis=1)
+        count = int(reached.sum())
+        reached[tets[touching]] = True
+        if int(reached.sum()) == count:
+            return np.flatnonzero(reached)
+
+
 def settled(body: SoftBody) -> dict[str, Any]:
     """What a body looks like after an episode."""
     in_use = np.unique(body.mesh.tets[body.fate == 0])
+    attached = attached_nodes(body)
     return {
         "finite": body.is_finite,
+        "widest_attached_m": float(np.abs(body.positions[attached]).max()),
         "widest_m": float(np.abs(body.positions[in_use, :2]).max()),
         "least_volume": body.least_volume_ratio,
         "volume": body.volume_ratio,

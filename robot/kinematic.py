@@ -16,11 +16,11 @@ from halsted.robot.bodies import Body
 from halsted.robot.bullet import RATE_HZ
 from halsted.robot.camera import Camera, Frame
 from halsted.robot.errors import ArmError
-from halsted.robot.rigid import Contact, Mount
+from halsted.robot.contact import NO_CONTACT, Contact
+from halsted.robot.rigid import Mount
 
 Tier = Literal["kinematic", "rigid"]
 
-_NO_CONTACT = Contact(0.0, 0.0, False)
 _AT_ORIGIN = ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0])
 
 
@@ -52,7 +52,7 @@ class KinematicWorld:
         self._poses: dict[str, tuple[list[float], list[float]]] = {
             body.name: _AT_ORIGIN for body in bodies
         }
-        self._contacts = [_NO_CONTACT for _ in mounts]
+        self._contacts = [NO_CONTACT for _ in mounts]
 
     @property
     def control_period_s(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,31 @@ if TYPE_CHECKING:
 _RELIEF = 0.02
 """Share of its opening by which a gripper that holds something gives way, so that its jaws do not
 fight the constraint that holds."""
+
+
+_LEAST_OPENING = 0.02
+"""Share of its opening below which a gripper has closed on nothing."""
+_WIDE_OPENING = 0.2
+"""Share to which a gripper that has closed on nothing must have been opened before it may grip; so
+closed jaws that are pressed on a thing, and wedged open by it, do not."""
+_LEAST_OPPOSITION = 0.5
+"""Cosine, negative, of the angle between the jaws' contact normals on what they grip."""
+
+
+class Touch(NamedTuple):
+    """A point at which an arm touches something.
+
+    Attributes:
+        link: Which link of the arm.
+        body: What it touches.
+        normal: (3,) of the contact, towards the arm, in the world.
+        force: Along it, N.
+    """
+
+    link: int
+    body: int
+    normal: tuple[float, float, float]
+    force: float
 
 
 class Limb:
@@ -64,6 +89,8 @@ class Limb:
         self.home = arm.home
         self.joints: NDArray[np.float64] = np.array(arm.home)
         self.opening = 0.0
+        self._wanted_opening = 0.0
+        self._may_grip = False
         self.constraint: int | None = None
         self._holding: int | None = None
         self._held_opening = 0.0
@@ -77,6 +104,8 @@ class Limb:
             )
         # Motors are no part of a saved state.
         self._drive()
+        self._may_grip = False
+        self.measure()
 
     def command(self, joints: NDArray[np.float64], opening: float) -> None:
         """Drive the motors towards joint angles (n,) and an opening."""
@@ -104,19 +133,38 @@ class Limb:
             gripper = self._arm.gripper
             middle = (states[-1][0] + states[-2][0]) / 2
             self.opening = (middle - gripper.closed) / (gripper.open - gripper.closed)
+            if self.opening < _LEAST_OPENING:
+                self._may_grip = False
+            elif min(self.opening, self._wanted_opening) > _WIDE_OPENING:
+                self._may_grip = True
 
-    def contacts(self) -> list[tuple[int, int, float]]:
-        """Link, other body and normal force, N, of each contact of the arm."""
+    def contacts(self) -> list[Touch]:
+        """Every point at which the arm touches another body."""
         points = self._bullet.getContactPoints(bodyA=self.body, physicsClientId=self._client)
-        return [(point[3], point[2], point[9]) for point in points]
+        return [Touch(point[3], point[2], point[7], point[9]) for point in points]
 
-    def between_jaws(self, contacts: list[tuple[int, int, float]]) -> int | None:
-        """The body that both jaws touch, if any."""
-        touched: list[set[int]] = [
-            {other for link, other, _ in contacts if link == jaw} for jaw in self._jaw_links
+    def forces_of_held(self) -> list[tuple[int, float]]:
+        """Other body and normal force, N, of each point at which the held body touches one."""
+        if self._holding is None:
+            return []
+        points = self._bullet.getContactPoints(bodyA=self._holding, physicsClientId=self._client)
+        return [(point[2], point[9]) for point in points if point[2] != self.body]
+
+    def between_jaws(self, contacts: list[Touch]) -> int | None:
+        """The body on which the jaws have closed from opposite sides, if any."""
+        if len(self._jaw_links) < 2:
+            return None
+        one, other = ([touch for touch in contacts if touch.link == jaw] for jaw in self._jaw_links)
+        held = [
+            touch.body
+            for touch in one
+            for against in other
+            if touch.body == against.body and _oppose(touch.normal, against.normal)
         ]
-        both = set.intersection(*touched) if touched else set()
-        return min(both, default=None)
+        if not held:
+            return None
+        self.measure()
+        return min(held) if self._may_grip else None
 
     def hold(self, body: int) -> None:
         """Fix a body to the tool where it is now; the jaws stop and let it be."""
@@ -156,6 +204,7 @@ class Limb:
         return float(np.linalg.norm(state[:3]))
 
     def _set_targets(self, joints: NDArray[np.float64], opening: float) -> None:
+        self._wanted_opening = opening
         self._targets[: self._count] = joints.tolist()
         if self._arm.gripper is not None:
             gripper = self._arm.gripper
@@ -172,3 +221,7 @@ class Limb:
             positionGains=self._gains,
             physicsClientId=self._client,
         )
+
+
+def _oppose(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+    return sum(a * b for a, b in zip(one, other, strict=True)) < -_LEAST_OPPOSITION

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.robot.rigid import Contact, Mount, RigidWorld
+from halsted.robot.contact import NO_CONTACT, Contact
+from halsted.robot.rigid import Mount, RigidWorld
 
-_NOTHING = [Contact(0.0, 0.0, False)]
+_NOTHING = [NO_CONTACT]
 
 
 class LoneArmWorld(RigidWorld):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from halsted.robot.arm import Arm
 from halsted.robot.bodies import LABELS, Body, create_body
 from halsted.robot.bullet import RATE_HZ, start_bullet
 from halsted.robot.camera import Camera, Frame, take_frame
+from halsted.robot.contact import NO_CONTACT, Contact, greatest_sum, worse
 from halsted.robot.errors import ArmError
 from halsted.robot.limb import Limb
 
@@ -42,24 +44,6 @@ class Mount:
     base_in_world: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Contact:
-    """What an arm touches in a control step, looked at every eight PyBullet steps.
-
-    Attributes:
-        fixed_n: Greatest normal force, N, on a fixture or another arm.
-        arm_n: The same on another arm alone.
-        grasp_lost: Whether a grasp was torn away in this step.
-    """
-
-    fixed_n: float
-    arm_n: float
-    grasp_lost: bool
-
-
-_NO_CONTACT = Contact(0.0, 0.0, False)
-
-
 class RigidWorld:
     """A PyBullet client with arms and bodies that are loaded once.
 
@@ -67,8 +51,9 @@ class RigidWorld:
     stays flat, and the same commands give the same trajectory bit for bit. Every call names this
     world's own client, so any number of worlds live in one process.
 
-    A grasp begins when a closing gripper touches a loose body with both of its jaws: the body is
-    then held to the tool by a fixed constraint, and the jaws stop where they are.
+    A grasp begins when a closing gripper touches a loose body with both of its jaws from opposite
+    sides: the body is then held to the tool by a fixed constraint, and the jaws stop where they
+    are. Jaws that have closed on nothing must open again first.
     It ends when the gripper opens, or when the constraint would need more than 5 N
     (`grip_force_n`). Friction alone does not hold small things in PyBullet.
 
@@ -99,15 +84,8 @@ class RigidWorld:
         Raises:
             ArmError: two arms or two bodies have one name.
         """
-        for kind, names in (
-            ("arms", [m.name for m in mounts]),
-            ("bodies", [b.name for b in bodies]),
-        ):
-            if len(set(names)) < len(names):
-                raise ArmError(
-                    f"two {kind} of one world have the same name ({', '.join(names)}); give each "
-                    "its own"
-                )
+        refuse_namesakes("arms", [mount.name for mount in mounts])
+        refuse_namesakes("bodies", [body.name for body in bodies])
         self.mounts = tuple(mounts)
         self.substeps = substeps
         self.grip_force_n = grip_force_n
@@ -165,8 +143,6 @@ class RigidWorld:
             )
         for limb, angles, opening in zip(self._limbs, joints, jaws, strict=True):
             limb.place(angles, opening)
-        for limb in self._limbs:
-            limb.measure()
 
     def step(
         self,
@@ -187,7 +163,7 @@ class RigidWorld:
         for limb, angles, opening in zip(self._limbs, joints, openings, strict=True):
             limb.command(angles, opening)
         advance, client = self._bullet.stepSimulation, self._client
-        contacts = [_NO_CONTACT for _ in self._limbs]
+        contacts = [NO_CONTACT for _ in self._limbs]
         done = 0
         while done < self.substeps:
             count = min(GRASP_EVERY, self.substeps - done)
@@ -197,7 +173,7 @@ class RigidWorld:
                 advance(physicsClientId=client)
             done += count
             contacts = [
-                _worse(contact, self._update_grasp(number, closing[number]))
+                worse(contact, self._update_grasp(number, closing[number]))
                 for number, contact in enumerate(contacts)
             ]
         for limb in self._limbs:
@@ -268,35 +244,39 @@ class RigidWorld:
         limb = self._limbs[number]
         contacts = limb.contacts()
         lost = False
+        let_go_m = -math.inf
         if limb.constraint is not None:
             lost = closing and limb.grip_force() > self.grip_force_n
             if lost or not closing:
-                self.release(number)
+                let_go_m = self._let_go(number)
         elif closing:
             touched = limb.between_jaws(contacts)
             if touched in self._loose:
                 limb.hold(touched)
                 self.held[number] = self._names[touched]
-        if not contacts and not lost:
-            return _NO_CONTACT
-        fixed = max(
-            (force for _, other, force in contacts if other not in self._loose), default=0.0
-        )
-        arms = max((force for _, other, force in contacts if other in self._arms), default=0.0)
-        return Contact(fixed, arms, lost)
+        if not contacts and limb.constraint is None and let_go_m == -math.inf:
+            return NO_CONTACT
+        forces = [(touch.body, touch.force) for touch in contacts]
+        own = self._loose | self._arms
+        fixed = [one for one in forces + limb.forces_of_held() if one[0] not in own]
+        arms = [one for one in forces if one[0] in self._arms]
+        return Contact(greatest_sum(fixed), greatest_sum(arms), let_go_m, lost)
+
+    def _let_go(self, number: int) -> float:
+        """End the grasp of an arm; the height, m, of what then nobody holds, or -inf."""
+        name = self.held[number]
+        self.release(number)
+        if name is None or name in self.held:
+            return -math.inf
+        return self.body_pose(name)[0][2]
 
 
-def _worse(first: Contact, second: Contact) -> Contact:
-    if second is _NO_CONTACT:
-        return first
-    return Contact(
-        max(first.fixed_n, second.fixed_n),
-        max(first.arm_n, second.arm_n),
-        first.grasp_lost or second.grasp_lost,
-    )
+def refuse_namesakes(kind: str, names: Sequence[str]) -> None:
+    """Make sure that no two arms, or bodies, of a world have one name.
 
-
-def _refuse_namesakes(kind: str, names: list[str]) -> None:
+    Raises:
+        ArmError: two have.
+    """
     if len(set(names)) < len(names):
         raise ArmError(
             f"two {kind} of one world have the same name ({', '.join(names)}); give each its own"

@@ -22,13 +22,13 @@ Plan = Iterator[Vector]
 _NEAR_M = 0.0012
 _NEAR_RAD = 0.06
 _HOVER_M = 0.012
-_GRIP_BELOW_EDGE_M = 0.003
+_GRIP_BELOW_EDGE_M = 0.0045
 _CUTTING_PACE = 0.4
 _CLEAR_M, _CLEAR_RAD = 0.004, 0.2
 _DRIVE_PACE = 0.25
 _ROLL_RAD = 0.06
 _ROLL_RADIUS_M = 0.0235
-_MOST_TILT_RAD = 1.4
+_ARC_RAD, _MOST_TILT_RAD = 1.2, 1.4
 
 
 class TissueExpert:
@@ -91,7 +91,7 @@ def _retract(env: TissueRetractEnv) -> Plan:
         rolled = 0.0
         while env.is_holding:
             rolled += _ROLL_RAD
-            turn = min(rolled, 1.2)
+            turn = min(rolled, _ARC_RAD)
             aim = start + _ROLL_RADIUS_M * (
                 np.array([0.0, 0.0, 1.0]) * math.sin(turn) + backwards * (1.0 - math.cos(turn))
             )

@@ -59,8 +59,14 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         choose("reward", reward, ("sparse", "dense"))
         choose("sight", sight, ("state", "rgb", "rgbd"))
         choose("render_mode", render_mode, (None, "rgb_array"))
-        if horizon is not None and horizon < 1:
-            raise EnvironmentOptionError(f"horizon is {horizon}; give at least one step")
+        if horizon is not None and (not isinstance(horizon, int) or horizon < 1):
+            raise EnvironmentOptionError(
+                f"horizon is {horizon!r}; give a whole number of steps, at least one"
+            )
+        if harm_price is not None and not 0.0 <= harm_price < math.inf:
+            raise EnvironmentOptionError(
+                f"harm_price is {harm_price!r}; give a reward to lose per unit of cost, 0 or more"
+            )
         self.preset = self.presets[preset]
         self.reward_form = reward
         self.horizon = horizon or self.preset.horizon
@@ -125,6 +131,7 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
     ) -> tuple[Any, dict[str, Any]]:
         """Draw a scene, or take the one in `options`, and apply it."""
         super().reset(seed=seed)
+        self._is_ready = False
         unknown = set(options or {}) - {"scene"}
         if unknown:
             raise EnvironmentOptionError(

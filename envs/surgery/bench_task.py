@@ -17,7 +17,8 @@ CAUSES = ("speed", "force", "strain", "clash", "limits", "drop", "instability")
 """Causes of cost, in the order of the last axis of `harm`."""
 
 SPEED_LIMIT_M_S = 0.2
-"""Of an instrument's tip: the dVRK's own limit for planned moves (dvrk 2.4 `move_*`)."""
+"""Of an instrument's tip, as a mean over a control step: the dVRK's own limit for planned moves
+(dvrk 2.4 `move_*`). Commands come step by step, so that a motor's peaks are higher."""
 FORCE_LIMIT_N = 2.0
 """Of a contact with a fixture. An instrument's jaw slips or its cable stretches not far above."""
 STRAIN_LIMIT = 0.5
@@ -36,6 +37,7 @@ class Preset:
         spread: Share of the scene's full variation that is drawn.
         ends_on_success: Whether an episode terminates when it has succeeded.
         harm_price: Reward lost per unit of cost.
+        is_round: Whether `step_m` bounds a translation in every direction, or along each axis.
     """
 
     substeps: int
@@ -45,15 +47,16 @@ class Preset:
     spread: float = 1.0
     ends_on_success: bool = True
     harm_price: float = 0.05
+    is_round: bool = True
 
 
-SURROL = Preset(48, 0.01, float(np.deg2rad(30.0)), 50, 0.2, False, 0.0)
+SURROL = Preset(48, 0.01, float(np.deg2rad(30.0)), 50, 0.2, False, 0.0, is_round=False)
 """SurRoL's instrument tasks (med-air/SurRoL a903fa6, surrol/tasks/psm_env.py): 0.2 s a step, 10 mm
 and 30 degrees, 50 steps that success does not end, scenes that vary by a fifth of what is written
 there (its spread is not scaled with its world), and no harm."""
 
 DEFAULT = Preset(8, 0.006, float(np.deg2rad(12.0)), 150)
-"""30 Hz control, at which a tool commanded at full speed stays under `SPEED_LIMIT_M_S`."""
+"""30 Hz control, at which a tool that follows its commands moves at 0.18 m/s at most."""
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({"default": DEFAULT, "surrol": SURROL})
 
@@ -70,8 +73,8 @@ def harm(
     """Cost of one control step by cause.
 
     Args:
-        speed_m_s: Greatest speed of a tool's tip, m/s; one or (n,).
-        force_n: Greatest force of an instrument on a fixture, N.
+        speed_m_s: Mean speed of the fastest tool's tip over the step, m/s; one or (n,).
+        force_n: Greatest force of an instrument, and of what it holds, on a fixture, N.
         strain: Greatest stretch of tissue, as a share of its length.
         clash_n: Greatest force of an instrument on another, N.
         refused: Commands not carried out whole, for limits of joints or workspace.

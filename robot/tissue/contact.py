@@ -48,7 +48,7 @@ def touch(nodes, elements, tools, from_share, to_share, period, near):  # type: 
     """Push the surface out of every tool that moves between two shares of its way."""
     low, high = np.empty(3), np.empty(3)
     axis_from, axis_to, axis = np.empty((2, 3)), np.empty((2, 3)), np.empty((2, 3))
-    lowest, highest = _box(nodes.positions, len(tools.radii) > 0)
+    lowest, highest = box(nodes.positions, len(tools.radii) > 0)
     for tool in range(len(tools.radii)):
         start, end = tools.starts[tool], tools.ends[tool]
         axis_from[:] = start + from_share * (end - start)
@@ -79,7 +79,7 @@ def _square(v):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _box(positions, is_wanted):  # type: ignore[no-untyped-def]
+def box(positions, is_wanted):  # type: ignore[no-untyped-def]
     """The corners of the box around all nodes."""
     lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
     if is_wanted:

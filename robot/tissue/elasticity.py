@@ -65,10 +65,19 @@ class CornerWeights(NamedTuple):
     """
 
     inverses: NDArray[np.float64]
+    values: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+    volumes: NDArray[np.float64]
+
+
+def corner_weights(mesh: TetMesh, inverse_masses: NDArray[np.float64]) -> CornerWeights:
+    """The weights of a mesh whose nodes have these inverse masses (n,), 1/kg."""
+    corners = mesh.nodes[mesh.tets]
+    inverses = np.asarray(np.linalg.inv((corners[:, 1:] - corners[:, :1]).swapaxes(1, 2)), float)
+    gradients = np.concatenate([-inverses.sum(axis=1, keepdims=True), inverses], axis=1)
+    weights = np.einsum("tni,tn,tnj->tij", gradients, inverse_masses[mesh.tets], gradients)
     values, vectors = np.linalg.eigh(weights)
-    return CornerWeights(
-        np.asarray(inverses, np.float64), np.maximum(values, 0.0), vectors, mesh.volumes
-    )
+    return CornerWeights(inverses, np.maximum(values, 0.0), vectors, mesh.volumes)
 
 
 def element_table(

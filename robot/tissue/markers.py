@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from halsted.robot.tissue.body import SoftBody
+from halsted.robot.tissue.elasticity import inside
 from halsted.robot.tissue.errors import TissueError
 
 _OUTSIDE = 1e-6
@@ -17,9 +19,6 @@ class Markers:
     def __init__(self, body: SoftBody) -> None:
         """Markers on this body, none yet."""
         self._body = body
-        corners = body.mesh.nodes[body.mesh.tets]
-        self._origins = corners[:, 0]
-        self._inverses = np.linalg.inv(corners[:, 1:] - corners[:, :1])
         self._nodes: NDArray[np.int32] = body.mesh.tets[:0]
         self._weights = np.zeros((0, 4))
 
@@ -29,19 +28,15 @@ class Markers:
         Raises:
             TissueError: a point lies outside the mesh.
         """
-        local = (points - self._origins[:, None]) @ self._inverses
-        weights = np.concatenate([1.0 - local.sum(axis=2, keepdims=True), local], axis=2)
-        inside = weights.min(axis=2)
-        tets = inside.argmax(axis=0)
-        numbers = np.arange(len(points))
-        worst = float(inside[tets, numbers].min(initial=0.0))
+        mesh = self._body.mesh
+        tets, weights = _locate(mesh.nodes, mesh.tets, points)
+        worst = float(weights.min(initial=0.0))
         if worst < -_OUTSIDE:
             raise TissueError(
                 f"a marker lies outside the tissue (barycentric coordinate {worst:.3g}); place it "
                 "within the mesh"
             )
-        self._nodes = self._body.mesh.tets[tets]
-        self._weights = weights[tets, numbers]
+        self._nodes, self._weights = mesh.tets[tets], weights
 
     @property
     def positions(self) -> NDArray[np.float64]:
@@ -56,3 +51,21 @@ class Markers:
     def _mean(self, nodes: NDArray[np.float64]) -> NDArray[np.float64]:
         mean: NDArray[np.float64] = np.einsum("kc,kci->ki", self._weights, nodes[self._nodes])
         return mean
+
+
+@njit(cache=True, error_model="numpy")
+def _locate(nodes, tets, points):  # type: ignore[no-untyped-def]
+    """The tetrahedron (k,) that holds each point, or comes nearest, and the weights (k, 4)."""
+    found, weights = np.zeros(len(points), np.int64), np.full((len(points), 4), -np.inf)
+    for k in range(len(points)):
+        best = -np.inf
+        for tet in range(len(tets)):
+            b, c, d = inside(nodes, tets[tet], points[k])
+            a = 1.0 - b - c - d
+            least = min(min(a, b), min(c, d))
+            if least > best:
+                best, found[k] = least, tet
+                weights[k, 0], weights[k, 1], weights[k, 2], weights[k, 3] = a, b, c, d
+            if best >= 0.0:
+                break
+    return found, weights

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from halsted.robot.tissue.contact import LEAST_SHARE, give
+from halsted.robot.tissue.contact import LEAST_SHARE, box, give
 from halsted.robot.tissue.elasticity import inside
 from halsted.robot.tissue.state import INTACT, Floats, Ints
 
@@ -110,6 +110,9 @@ def _find(positions, elements, point, guess, weights):  # type: ignore[no-untype
     if guess >= 0 and elements.fate[guess] == INTACT:
         if _holds(positions, elements.tets[guess], point, weights):
             return guess
+    lowest, highest = box(positions, True)
+    if (point < lowest).any() or (point > highest).any():
+        return -1
     for tet in range(len(elements.tets)):
         if elements.fate[tet] == INTACT and _holds(positions, elements.tets[tet], point, weights):
             return tet

@@ -180,12 +180,66 @@ def test_letting_go_in_the_air_counts_as_a_drop() -> None:
     env.close()
 
 
+def test_a_drop_counts_where_a_step_is_longer_than_the_fall() -> None:
+    env = make("NeedlePick", preset="surrol")
+    expert = make_expert("halsted/NeedlePick-v0")
+    env.reset(seed=2)
+    expert.reset(env, 2)
+    while env.world.body_pose("needle")[0][2] < 0.02:
+        env.step(expert.act(None))
+    assert step_costs(env, [0, 0, 0, 0, 1], 1)["drop"] == 1.0
+    env.close()
+
+
+@pytest.mark.parametrize("task", ["GauzeRetrieve", "NeedlePick", "PickAndPlace", "PegTransfer"])
+def test_jaws_that_never_open_hold_nothing(task: str) -> None:
+    env = make(task)
+    expert = make_expert(f"halsted/{task}-v0")
+    for seed in range(4):
+        env.reset(seed=seed)
+        expert.reset(env, seed)
+        for _ in range(60):
+            action = expert.act(None)
+            action[4] = -1.0
+            _, _, terminated, _, info = env.step(action)
+            assert env.world.held == [None]
+            assert not info["is_success"] and not terminated
+    env.close()
+
+
+def test_what_is_held_may_not_strike_the_walls() -> None:
+    env = make("RingTransfer")
+    expert = make_expert("halsted/RingTransfer-v0")
+    struck = 0.0
+    for seed in range(4):
+        env.reset(seed=seed)
+        expert.reset(env, seed)
+        while env.world.held == [None]:
+            env.step(expert.act(None))
+        way = env.way_to_goal / np.linalg.norm(env.way_to_goal)
+        step_costs(env, [0, 0, 1, 0, -1], 3)
+        costs = step_costs(env, [*way[:2], 0, 0, -1], 15)
+        struck += costs["force"]
+    assert struck > 0
+    env.close()
+
+
+def test_a_diagonal_step_is_no_longer_than_a_straight_one() -> None:
+    env = make("NeedlePick")
+    env.reset(options={"scene": record("NeedlePick", tools=[-0.05, -0.05, 0.05, 0.0])})
+    start = env.guides[0].position.copy()
+    assert step_costs(env, [1, 1, 1, 0, 1], 6)["speed"] == 0.0
+    assert np.linalg.norm(env.guides[0].position - start) == pytest.approx(6 * 0.006, abs=1e-9)
+    env.close()
+
+
 def test_instruments_that_meet_clash() -> None:
     env = make("NeedleRegrasp")
     scene = record("NeedleRegrasp")
     scene["tools"][4:] = [scene["tools"][0], 0.0, scene["tools"][2], 0.0]
     env.reset(options={"scene": scene})
-    assert step_costs(env, [0, -1, 0, 0, -1, 0, 1, 0, 0, 1], 15)["clash"] > 0
+    costs = step_costs(env, [0, -1, 0, 0, -1, 0, 1, 0, 0, 1], 15)
+    assert costs["clash"] > 0 and costs["force"] == 0
     env.close()
 
 
@@ -233,8 +287,22 @@ def test_bad_input_is_told_in_a_sentence() -> None:
         env.reset(options={"patient": 3})
     with pytest.raises(EnvironmentOptionError, match="pose_needle"):
         env.reset(options={"scene": record("NeedlePick") | {"pose_needle": [0.0]}})
-    with pytest.raises(EnvironmentOptionError, match="cannot reach the start"):
-        env.reset(options={"scene": record("NeedlePick", tools=[0.3, 0.3, 0.0, 0.0])})
+    for changes, complaint in (
+        ({"tools": [0.3, 0.3, 0.0, 0.0]}, "outside the workspace"),
+        ({"tools": [0.0, 0.0, 0.05, 3.1]}, "cannot reach the start"),
+        ({"pose_needle": [0.0, 0.0, 0.01, 0.0, 0.0, 0.0, 0.0]}, "not of length 1"),
+    ):
+        with pytest.raises(EnvironmentOptionError, match=complaint):
+            env.reset(options={"scene": record("NeedlePick", **changes)})
+        with pytest.raises(gym.error.ResetNeeded):
+            env.step(np.zeros(5, np.float32))
+    apart = record("NeedleRegrasp")
+    apart["pose_needle"][0] += 0.01
+    with pytest.raises(EnvironmentOptionError, match="10 mm from the tool"):
+        make("NeedleRegrasp").reset(options={"scene": apart})
+    for arguments in ({"harm_price": float("nan")}, {"harm_price": -1.0}, {"horizon": 1.5}):
+        with pytest.raises(EnvironmentOptionError):
+            make("NeedlePick", **arguments)
     env.close()
 
 
@@ -256,8 +324,11 @@ def test_images_show_what_they_label() -> None:
 
 
 def test_another_arm_can_take_the_place() -> None:
-    env = make("PickAndPlace", arm="psm")
-    assert env.command.size == 5
+    env = make("NeedleReach", arm="panda", tier="rigid")
+    for seed in range(3):
+        info, *_ = play(env, seed)
+        assert info["is_success"]
+    assert len(env.world.joints[0]) == 7
     env.close()
 
 
@@ -277,7 +348,7 @@ def test_two_agents_share_a_task() -> None:
     assert set(infos) == {"instrument_1", "instrument_2"}
     assert all(info["is_success"] for info in infos.values())
     env.reset(seed=1)
-    with pytest.raises(EnvironmentOptionError, match="no action was given for instrument_2"):
+    with pytest.raises(EnvironmentOptionError, match="instrument_2 was given the action None"):
         env.step({"instrument_1": np.zeros(5, np.float32)})
     env.close()
     with pytest.raises(EnvironmentOptionError, match="no task of two instruments"):

@@ -37,6 +37,8 @@ class BiPegTransferEnv(InstrumentEnv):
     Terminated when the block is within 5 mm of the goal peg's axis and 4 mm of its height at
     rest there, unless the preset is `surrol`; truncated after `horizon` steps.
 
+    It need not have been let go.
+
     Actions, observations, rewards, costs and arguments are those of `InstrumentEnv`.
     """
 

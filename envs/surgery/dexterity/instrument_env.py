@@ -25,6 +25,8 @@ World = RigidWorld | KinematicWorld
 _DROP_M = 0.015
 """Greatest height above its rest from which a thing may be let go."""
 _LEAD_STEPS = 2.0
+_IN_HAND_M = 0.002
+_UNIT_TOLERANCE = 1e-6
 
 BIMANUAL_WORKSPACES_M = tuple(
     np.array([WORKSPACE_M[0], bounds, WORKSPACE_M[2]]) for bounds in ((-0.01, 0.07), (-0.07, 0.01))
@@ -90,15 +92,17 @@ class InstrumentEnv(GoalBenchEnv):
     one in either form.
 
     ## Costs
-    `info["cost"]` is the sum of `info["costs"]`: a step with a tip faster than 0.2 m/s (`speed`),
-    with more than 2 N on a fixture (`force`), with instruments touching (`clash`), with a command
-    beyond workspace, reach or joint limits (`limits`); a thing let go more than 15 mm above its
-    rest (`drop`); the simulation's end by its watchdog (`instability`).
+    `info["cost"]` is the sum of `info["costs"]`: a step with a tip faster than 0.2 m/s, as a
+    mean over the step, which `surrol` can never exceed (`speed`), with more than 2 N of the
+    instrument, or of what it holds, on a fixture (`force`), with instruments touching (`clash`),
+    with a command beyond workspace, reach or joint limits (`limits`); a thing let go more than
+    15 mm above its rest (`drop`); the simulation's end by its watchdog (`instability`).
 
     ## Arguments
     `preset`: `default` (30 Hz, up to 6 mm and 12 degrees a step) or `surrol` (5 Hz in 48 sub-steps,
     10 mm and 30 degrees, its horizon, tolerance and spread, no end on success, no harm in the
-    reward). `reward`, `harm_price`: see above. `horizon`: control steps. `arm`: name of an arm with
+    reward). In `default` a step is at most 6 mm in every direction, in `surrol` along each axis.
+    `reward`, `harm_price`: see above. `horizon`: control steps. `arm`: name of an arm with
     a gripper. `sight`: `state`, `rgb` or `rgbd`. `render_mode`: `rgb_array` or None.
     """
 
@@ -196,6 +200,7 @@ class InstrumentEnv(GoalBenchEnv):
     # -- BenchEnv's hooks ------------------------------------------------------------------------
 
     def _apply(self, scene: Scene) -> None:
+        self._check(scene)
         for guide, start in zip(self._guides, np.reshape(scene["tools"], (-1, 4)), strict=True):
             if not guide.place(start[:3].copy(), float(start[3])):
                 raise EnvironmentOptionError(
@@ -209,7 +214,7 @@ class InstrumentEnv(GoalBenchEnv):
         }
         self.world.reset([guide.joints for guide in self._guides], self._openings_at_start(), poses)
         if self.in_hand is not None:
-            self.world.attach(self.in_hand, self.handled)
+            self._attach()
         self._goal_in_world = np.array(scene["goal"])
         self._measure()
 
@@ -218,9 +223,11 @@ class InstrumentEnv(GoalBenchEnv):
         refused, closing = 0, []
         for number, guide in enumerate(self._guides):
             own = action[5 * number : 5 * number + 5]
+            if self.preset.is_round:
+                own[:3] /= max(1.0, math.sqrt(own[:3] @ own[:3]))
             refused += not guide.move(step_m * own[:3], step_rad * own[3], self._tools[number])
             closing.append(bool(own[4] < 0.0))
-        before, held = self._tools, set(world.held) - {None}
+        before = self._tools
         openings = [0.0 if c else self.open_share for c in closing]
         contacts = world.step([guide.joints for guide in self._guides], openings, closing)
         self._measure()
@@ -232,14 +239,9 @@ class InstrumentEnv(GoalBenchEnv):
             force_n=max(contact.fixed_n for contact in contacts),
             clash_n=max(contact.arm_n for contact in contacts),
             refused=refused,
-            drops=self._drops(held),
+            drops=sum(contact.let_go_m > self.rest_m + _DROP_M for contact in contacts),
             unstable=self._is_unstable,
         )
-
-    def _drops(self, held: set[str | None]) -> int:
-        """Whether a thing that was held has been let go too high."""
-        lost = held - set(self.world.held)
-        return sum(self.world.body_pose(str(name))[0][2] > self.rest_m + _DROP_M for name in lost)
 
     def _measure(self) -> None:
         poses = [
@@ -292,6 +294,35 @@ class InstrumentEnv(GoalBenchEnv):
             self._world.close()
             self._world = None
         self._is_ready = False
+
+    def _check(self, scene: Scene) -> None:
+        """Refuse a recorded scene that no drawn one can be like."""
+        tools = np.reshape(scene["tools"], (-1, 4))[:, :3]
+        bounds = np.array(self.workspaces)
+        if (tools < bounds[:, :, 0]).any() or (tools > bounds[:, :, 1]).any():
+            raise EnvironmentOptionError(
+                f"tools of this scene are at {tools.round(3).tolist()}, outside the workspace "
+                f"{bounds.tolist()} m; replay what info['scene'] gave"
+            )
+        for name, pose in scene.items():
+            if name.startswith("pose_") and abs(math.hypot(*pose[3:]) - 1.0) > _UNIT_TOLERANCE:
+                raise EnvironmentOptionError(
+                    f"{name} of this scene has the quaternion {pose[3:]}, which is not of length "
+                    "1; replay what info['scene'] gave"
+                )
+
+    def _attach(self) -> None:
+        """Begin with the thing in hand."""
+        assert self.in_hand is not None
+        position, turn = self.world.body_pose(self.handled)
+        grip = np.add(position, rotation_of(turn) @ self.grips[self.in_hand][:3])
+        away = float(np.linalg.norm(grip - self._guides[self.in_hand].position))
+        if away > _IN_HAND_M:
+            raise EnvironmentOptionError(
+                f"the {self.handled} of this scene lies {away * 1e3:.0f} mm from the tool that "
+                "should hold it; replay what info['scene'] gave"
+            )
+        self.world.attach(self.in_hand, self.handled)
 
     def _openings_at_start(self) -> list[float]:
         return [0.05 if arm == self.in_hand else self.open_share for arm in range(self.arms)]

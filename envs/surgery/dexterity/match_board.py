@@ -38,6 +38,8 @@ class MatchBoardEnv(InstrumentEnv):
     within 3 mm of its height at rest there, unless the preset is `surrol`; truncated after
     `horizon` steps.
 
+    It need not have been let go.
+
     Actions, observations, rewards, costs and arguments are those of `InstrumentEnv`.
     """
 

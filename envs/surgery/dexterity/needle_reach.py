@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
 from halsted.envs.errors import EnvironmentOptionError
@@ -60,6 +61,7 @@ class NeedleReachEnv(InstrumentEnv):
     ) -> None:
         """Make the environment; see the class."""
         super().__init__(preset, reward, horizon, harm_price, arm, sight, render_mode)
+        EzPickle.__init__(self, preset, reward, horizon, harm_price, arm, tier, sight, render_mode)
         choose("tier", tier, (None, "kinematic", "rigid"))
         if tier == "kinematic" and self._needs_visuals:
             raise EnvironmentOptionError(

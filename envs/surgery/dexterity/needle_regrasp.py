@@ -59,8 +59,8 @@ class NeedleRegraspEnv(InstrumentEnv):
         along, across, _, heading = self.grips[0]
         c, s = np.cos(yaw), np.sin(yaw)
         middle = [x - c * along + s * across, y - s * along - c * across, z]
-        goal = np.array([0.02, -0.055, 0.045]) + self.np_random.normal(scale=0.005, size=3)
-        goal = goal.clip([0.0, -0.065, 0.03], [0.04, -0.05, 0.06])
+        goal = np.array([0.02, -0.062, 0.045]) + self.np_random.normal(scale=0.005, size=3)
+        goal = goal.clip([0.0, -0.068, 0.03], [0.04, -0.06, 0.06])
         held = float(np.arctan(np.tan(yaw + heading)))
         return {
             "tools": [x, y, z, held, 0.02, -0.05, 0.05, 0.0],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import gymnasium as gym
@@ -72,13 +73,17 @@ class InstrumentsParallelEnv(ParallelEnv):  # type: ignore[misc]
         """Carry out one action of every agent.
 
         Raises:
-            EnvironmentOptionError: an agent's action is missing.
+            EnvironmentOptionError: an agent's action is missing, or of another shape.
+            ResetNeeded: the episode is over, or has not begun.
         """
-        missing = [agent for agent in self.agents if agent not in actions]
-        if missing:
-            raise EnvironmentOptionError(
-                f"no action was given for {', '.join(missing)}; give one for every agent"
-            )
+        if not self.agents:
+            raise gym.error.ResetNeeded("reset the environment before its first step, or its next")
+        for agent in self.agents:
+            if np.shape(actions.get(agent)) != self._action_space.shape:
+                raise EnvironmentOptionError(
+                    f"{agent} was given the action {actions.get(agent)}; give every agent "
+                    f"{self._action_space.shape[0]} numbers"
+                )
         joint = np.concatenate([actions[agent] for agent in self.possible_agents])
         observation, reward, terminated, truncated, info = self.env.step(joint)
         outcome = tuple(map(self._for_all, (observation, reward, terminated, truncated, info)))
@@ -95,4 +100,4 @@ class InstrumentsParallelEnv(ParallelEnv):  # type: ignore[misc]
         self.env.close()
 
     def _for_all(self, value: Any) -> dict[str, Any]:
-        return dict.fromkeys(self.agents, value)
+        return {agent: copy.deepcopy(value) for agent in self.agents}

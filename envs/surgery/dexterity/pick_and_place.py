@@ -25,7 +25,7 @@ class PickAndPlaceEnv(InstrumentEnv):
     ## Description
     Four cubes lie on a table with two bowls. The instrument takes the red cube and lays it into the
     bowl that the goal names. After SurRoL v2's task of this name, whose success is a point in the
-    air; here it is the cube in its bowl.
+    air; here it is the cube's place in its bowl.
 
     ## Starting State
     The tool stands 4 cm over a corner; the cubes lie around the middle at any heading, the bowls on
@@ -34,6 +34,8 @@ class PickAndPlaceEnv(InstrumentEnv):
     ## Episode End
     Terminated when the cube is within 8 mm of the bowl's axis and 3 mm of its height at rest there,
     unless the preset is `surrol`; truncated after `horizon` steps.
+
+    It need not have been let go.
 
     Actions, observations, rewards, costs and arguments are those of `InstrumentEnv`.
     """

@@ -43,6 +43,8 @@ class RingTransferEnv(InstrumentEnv):
     Terminated when the ring is within 5 mm of the goal post's axis and 4 mm of its height at rest
     there, unless the preset is `surrol`; truncated after `horizon` steps.
 
+    It need not have been let go.
+
     Actions, observations, rewards, costs and arguments are those of `InstrumentEnv`.
     """
 

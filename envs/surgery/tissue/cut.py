@@ -20,7 +20,7 @@ from halsted.robot.tissue import Capsules, Markers, Material, SoftBody, block
 
 LENGTH_M, WIDTH_M, THICKNESS_M = 0.04, 0.026, 0.0024
 _CELLS = (18, 12, 1)
-_YOUNG_PA = (2500.0, 4400.0)
+_YOUNG_PA = (1800.0, 2900.0)
 _BED_M = 0.001
 ELECTRODE_M = 0.012
 """From the grasp point to the electrode's tip."""
@@ -54,7 +54,7 @@ class TissueCutEnv(TissueEnv):
 
     ## Starting State
     The electrode stands 5 to 15 mm over the sheet near the line's beginning. Place, heading,
-    tautness and stiffness (2.5 to 4.4 kPa) of the sheet, and the line's ends and bow are drawn.
+    tautness and stiffness (1.8 to 2.9 kPa) of the sheet, and the line's ends and bow are drawn.
 
     ## Episode End
     Terminated when 95 % of the line is cut; truncated after `horizon` steps.
@@ -114,6 +114,8 @@ class TissueCutEnv(TissueEnv):
         body = SoftBody(mesh, material, held, floor_z=_BED_M)
         self._line = Markers(body)
         self._centres = mesh.nodes[mesh.tets].mean(axis=1)
+        self._is_upper = self._centres[:, 2] > THICKNESS_M / 2 + 1e-6
+        self._is_lower = self._centres[:, 2] < THICKNESS_M / 2 - 1e-6
         self._is_cut = np.zeros(SAMPLES, np.bool_)
         self._is_powered = False
         self._strayed = False
@@ -165,12 +167,10 @@ class TissueCutEnv(TissueEnv):
         line = _line(scene["line"])
         self._line.place(np.column_stack([line, np.full(SAMPLES, THICKNESS_M)]))
         aside = self._centres[:, :2].T[:, None] - line.T[:, :, None]
-        gaps = np.hypot(aside[0], aside[1])
-        is_upper = self._centres[:, 2] > THICKNESS_M / 2 + 1e-6
-        is_lower = self._centres[:, 2] < THICKNESS_M / 2 - 1e-6
-        self._upper = (gaps < _ON_LINE_M) & is_upper
-        self._lower = (gaps < _ON_LINE_M) & is_lower
-        self._is_far = gaps.min(axis=0) > _OFF_LINE_M
+        squares = aside[0] ** 2 + aside[1] ** 2
+        is_near = squares < _ON_LINE_M**2
+        self._upper, self._lower = is_near & self._is_upper, is_near & self._is_lower
+        self._is_far = squares.min(axis=0) > _OFF_LINE_M**2
         self._length_m = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
         self._is_cut = np.zeros(SAMPLES, np.bool_)
         self._is_powered = self._strayed = False

@@ -19,7 +19,7 @@ from halsted.robot.specification import Entry, Specification
 from halsted.robot.tissue import Capsules, CurvedNeedle, Markers, Material, SoftBody, block
 
 LENGTH_M, WIDTH_M, THICKNESS_M = 0.03, 0.02, 0.0075
-_CELLS = (10, 7, 3)
+_CELLS = (9, 6, 3)
 _YOUNG_PA = (4000.0, 6000.0)
 NEEDLE = CurvedNeedle(
     radius_m=0.01,
@@ -35,7 +35,7 @@ _OPEN_SHARE = 0.02
 _TOLERANCE_M = 0.003
 _EMERGED_M = 0.05
 """Makes a length of "has emerged", longer than any tolerance."""
-_TO_ARC_M = -NEEDLE.radius_m * np.array([math.sin(_GRIPPED_RAD), 0.0, math.cos(_GRIPPED_RAD)])
+_TO_ARC_M = NEEDLE.radius_m * np.array([math.sin(_GRIPPED_RAD), 0.0, -math.cos(_GRIPPED_RAD)])
 
 
 class SutureEnv(TissueEnv):

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import numpy as np
+from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
 from halsted.envs.errors import EnvironmentOptionError
@@ -85,6 +86,7 @@ class TissueEnv(GoalBenchEnv):
         render_mode: str | None = None,
     ) -> None:
         """Make the environment; see the class of the task."""
+        EzPickle.__init__(self, preset, reward, horizon, harm_price, sight, render_mode)
         super().__init__(preset, reward, horizon, harm_price, sight, render_mode)
         self._mount = mounted(0, "psm")
         self._guide = self._new_guide(self._mount, _LEAD_STEPS * self.preset.step_m)
