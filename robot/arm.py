@@ -103,6 +103,9 @@ class Arm:
 
         Args:
             joints: (..., n) joint values, rad or m.
+
+        Raises:
+            ArmError: they are of another shape.
         """
         return self.kinematics.forward(joints)
 
@@ -123,13 +126,16 @@ class Arm:
 
         Returns:
             The joint values (..., n), and whether each pose is reached (...).
+
+        Raises:
+            ArmError: the arrays are of other shapes, or do not fit each other.
         """
         return self.kinematics.inverse(poses, near)
 
     def urdf(self, visual: bool) -> Path:
         """A URDF for PyBullet, in the cache folder; its link ``tool`` is the tool frame.
 
-        An arm that carries a needle has the link ``needle``, at its hub, instead.
+        An arm that carries a needle also has the link ``needle``, whose origin is the hub.
 
         Args:
             visual: Whether to keep what only a camera sees.
@@ -156,9 +162,14 @@ def load_arm(name: str) -> Arm:
     """
     if name not in arm_names():
         raise ArmError(f"there is no arm {name!r}; choose one of: {', '.join(arm_names())}")
-    text = (files("halsted.robot") / "arms" / name / "arm.yaml").read_text(encoding="utf-8")
+    file = files("halsted.robot") / "arms" / name / "arm.yaml"
     try:
-        return Arm(name, ArmDescription.model_validate(yaml.safe_load(text)))
+        return Arm(name, ArmDescription.model_validate(yaml.safe_load(file.read_bytes())))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ArmError(
+            f"the description of arm {name!r} is no YAML ({' '.join(str(error).split())}); "
+            f"correct {file}"
+        ) from error
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()

@@ -7,10 +7,11 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, model_validator
 
 Triple = Annotated[list[float], Field(min_length=3, max_length=3)]
+Moments = Annotated[list[PositiveFloat], Field(min_length=3, max_length=3)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Shape(_Strict):
@@ -69,7 +70,7 @@ class DhJoint(_Strict):
     max_force: PositiveFloat
     mass_kg: PositiveFloat
     centre_m: Triple = [0.0, 0.0, 0.0]
-    inertia_kg_m2: Triple
+    inertia_kg_m2: Moments
     shapes: list[Shape] = []
 
     @model_validator(mode="after")
@@ -105,7 +106,7 @@ class GripperDescription(_Strict):
     squeeze: float | None = None
     max_force: PositiveFloat
     mass_kg: PositiveFloat | None = None
-    inertia_kg_m2: Triple | None = None
+    inertia_kg_m2: Moments | None = None
     shapes: list[Shape] = []
 
     @model_validator(mode="after")
@@ -177,4 +178,25 @@ class ArmDescription(_Strict):
             raise ValueError("a serial arm has urdf, flange and link_radius_m, and no joints")
         if self.kinematics != "serial" and (serial != (None, None, None) or not self.joints):
             raise ValueError(f"an arm of kind {self.kinematics} has joints, and no URDF")
+        return self
+
+    @model_validator(mode="after")
+    def _weigh_the_jaws(self) -> Self:
+        gripper = self.gripper
+        if self.joints and gripper and None in (gripper.mass_kg, gripper.inertia_kg_m2):
+            raise ValueError(
+                f"the gripper of an arm of kind {self.kinematics} has mass_kg and inertia_kg_m2"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tell_joints_apart(self) -> Self:
+        joints = [joint.name for joint in self.joints]
+        links = [f"{name}_link" for name in joints]
+        if self.gripper is not None:
+            joints += self.gripper.joints
+            links += self.gripper.links
+        for kind, names in (("joints", joints), ("links", links)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"two {kind} have one name among {', '.join(names)}")
         return self

@@ -88,13 +88,14 @@ def _jaws(
     low = gripper.closed if gripper.squeeze is None else gripper.squeeze
     limit = (low, gripper.open, gripper.max_force)
     centre = [0.0, 0.0, description.tool_length_m / 2]
-    mass, inertia = gripper.mass_kg or 0.0, gripper.inertia_kg_m2 or [0.0] * 3
+    assert gripper.mass_kg is not None
+    assert gripper.inertia_kg_m2 is not None
     parts = []
     for joint, link, side in zip(gripper.joints, gripper.links, (1.0, -1.0), strict=True):
         shapes = [_mirrored(shape) for shape in gripper.shapes] if side < 0 else gripper.shapes
         axis = f"{-side:g} 0 0"
         parts.append(_movable(joint, "revolute", parent, link, origin, axis, limit))
-        parts.append(_link(link, mass, centre, inertia, shapes, visual))
+        parts.append(_link(link, gripper.mass_kg, centre, gripper.inertia_kg_m2, shapes, visual))
     return parts
 
 
@@ -196,8 +197,9 @@ def serial_urdf(name: str, description: ArmDescription, visual: bool) -> str:
     radius = description.link_radius_m or 0.0
     hand = _hand_links(root, description.gripper)
     ends = {
-        joint.find("parent").get("link"): joint.find("origin").get("xyz", "0 0 0")  # type: ignore[union-attr]
+        joint.find("parent").get("link"): origin.get("xyz", "0 0 0")  # type: ignore[union-attr]
         for joint in root.iter("joint")
+        if (origin := joint.find("origin")) is not None
     }
     for link in root.iter("link"):
         link_name = str(link.get("name"))
@@ -280,4 +282,8 @@ def _needle(description: ArmDescription, radius: float) -> str:
         </link>
         <joint name="needle_mount" type="fixed"><parent link="{description.flange}"/>
           <child link="needle"/><origin xyz="{xyz}" rpy="{rpy}"/></joint>
+        <link name="tool"><inertial><mass value="0"/>
+          <inertia ixx="0" ixy="0" ixz="0" iyy="0" iyz="0" izz="0"/></inertial></link>
+        <joint name="tool_mount" type="fixed"><parent link="needle"/><child link="tool"/>
+          <origin xyz="0 0 {length}"/></joint>
         </robot>"""

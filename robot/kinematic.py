@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from halsted.robot.bodies import Body
 from halsted.robot.bullet import RATE_HZ
 from halsted.robot.camera import Camera, Frame
-from halsted.robot.errors import ArmError
 from halsted.robot.contact import NO_CONTACT, Contact
-from halsted.robot.rigid import Mount
+from halsted.robot.errors import ArmError
+from halsted.robot.rigid import Mount, refuse_namesakes
 
 Tier = Literal["kinematic", "rigid"]
 
@@ -43,7 +43,12 @@ class KinematicWorld:
             mounts: Arms, at least one, of different names.
             bodies: Of different names.
             substeps: See the class.
+
+        Raises:
+            ArmError: two arms or two bodies have one name.
         """
+        refuse_namesakes("arms", [mount.name for mount in mounts])
+        refuse_namesakes("bodies", [body.name for body in bodies])
         self.mounts = tuple(mounts)
         self.substeps = substeps
         self.joints: list[NDArray[np.float64]] = [mount.arm.home.copy() for mount in mounts]

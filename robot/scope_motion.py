@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from halsted.robot.kinematics.dh import D, forward_one, within_limits
+from halsted.robot.kinematics.dh import ROUND_OFF, D, forward_one, within_limits
 
 
 @njit(cache=True, error_model="numpy")
@@ -93,7 +93,7 @@ def shift_scope(rows, tool, base, lower, upper, box, joints, shift):  # type: ig
     for i in range(3):
         at = base[i, 0] * place[0] + base[i, 1] * place[1] + base[i, 2] * place[2] + base[i, 3]
         held[i] = min(max(at, box[i, 0]), box[i, 1])
-        inside &= held[i] == at
+        inside &= abs(held[i] - at) <= ROUND_OFF
     if not inside:
         for i in range(3):
             place[i] = 0.0

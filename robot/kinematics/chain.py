@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halsted.robot.errors import ArmError
+from halsted.robot.kinematics.arrays import joint_array, pose_array, start_array
 from halsted.robot.kinematics.needle_line import forward, inverse
 from halsted.robot.kinematics.serial_pose import serial_forward, serial_inverse
 
@@ -37,7 +39,7 @@ class Chain:
 
     def forward(self, joints: NDArray[np.float64]) -> NDArray[np.float64]:
         """Poses (..., 4, 4) of the tool frame in the base frame, m, at joints (..., n)."""
-        joints = np.ascontiguousarray(joints, dtype=np.float64)
+        joints = joint_array(joints, len(self.lower))
         poses = np.empty((*joints.shape[:-1], 4, 4))
         serial_forward(
             self.origins,
@@ -53,9 +55,9 @@ class Chain:
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Joints (..., n) of tool poses (..., 4, 4), and where they are reached; see `Arm`."""
         count = len(self.lower)
-        poses = np.ascontiguousarray(poses, dtype=np.float64)
+        poses = pose_array(poses)
         shape = poses.shape[:-2]
-        joints = np.array(np.broadcast_to(near, (*shape, count)), dtype=np.float64)
+        joints = start_array(near, (*shape, count))
         reached = np.empty(shape, dtype=np.bool_)
         serial_inverse(
             self.origins,
@@ -75,6 +77,7 @@ class Chain:
         Args:
             joints: (n,) joint angles, rad.
         """
+        joints = joint_array(joints, len(self.lower))
         position, direction = np.empty(3), np.empty(3)
         jacobian = np.empty((6, len(joints)))
         forward(self.origins, self.axes, self.tool, joints, position, direction, jacobian)
@@ -101,7 +104,7 @@ class Chain:
             The angles (n,), rad, and the distance, m, by which the tip misses (a direction error
             counts as that of a 0.1 m lever). The caller decides what miss it can accept.
         """
-        joints = np.array(start, dtype=np.float64)
+        joints = start_array(start, self.lower.shape)
         miss = inverse(
             self.origins,
             self.axes,
@@ -110,7 +113,7 @@ class Chain:
             self.upper,
             position,
             direction,
-            home,
+            joint_array(home, len(self.lower)),
             iterations,
             joints,
         )
@@ -130,12 +133,13 @@ def chain_from_urdf(urdf: Path, flange: str, tool: NDArray[np.float64]) -> Chain
 
     Raises:
         ArmError: the file is no URDF, the link is missing, a joint between neither turns nor is
-            fixed, or its limits are reversed.
+            fixed, none turns, two have one name, or one has reversed limits, no axis, or words
+            for numbers.
     """
     names, origins, axes, limits = [], [], [], []
     pose = np.eye(4)
     for joint in _joints_to(urdf, flange):
-        pose = pose @ _origin(joint)
+        pose = pose @ _origin(joint, urdf)
         kind = joint.get("type")
         if kind == "fixed":
             continue
@@ -146,9 +150,17 @@ def chain_from_urdf(urdf: Path, flange: str, tool: NDArray[np.float64]) -> Chain
             )
         names.append(str(joint.get("name")))
         origins.append(pose)
-        axes.append(_numbers(_attribute(joint, "axis", "xyz")))
+        axes.append(_axis(joint, urdf))
         limits.append(_limits(joint, urdf))
         pose = np.eye(4)
+    if not names:
+        raise ArmError(
+            f"no joint of {urdf} up to {flange!r} turns, so that it is no arm; name another flange"
+        )
+    if len(set(names)) < len(names):
+        raise ArmError(
+            f"two joints of {urdf} have one name ({', '.join(names)}); give each its own"
+        )
     lower, upper = np.array(limits, dtype=np.float64).reshape(-1, 2).T.copy()
     return Chain(tuple(names), np.array(origins), np.array(axes), lower, upper, pose @ tool)
 
@@ -174,10 +186,13 @@ def _limits(joint: ElementTree.Element, urdf: Path) -> tuple[float, float]:
     lower, upper = -np.pi, np.pi
     hard, soft = joint.find("limit"), joint.find("safety_controller")
     if hard is not None:
-        lower, upper = float(hard.get("lower", lower)), float(hard.get("upper", upper))
+        lower, upper = (
+            _number(hard.get(name, default), joint, urdf)
+            for name, default in (("lower", str(lower)), ("upper", str(upper)))
+        )
     if soft is not None:
-        lower = max(lower, float(soft.get("soft_lower_limit", lower)))
-        upper = min(upper, float(soft.get("soft_upper_limit", upper)))
+        lower = max(lower, _number(soft.get("soft_lower_limit", str(lower)), joint, urdf))
+        upper = min(upper, _number(soft.get("soft_upper_limit", str(upper)), joint, urdf))
     if not lower < upper:
         raise ArmError(
             f"joint {joint.get('name')!r} of {urdf} has limits {lower:g} to {upper:g} rad, which "
@@ -194,16 +209,47 @@ def _attribute(joint: ElementTree.Element, child: str, name: str) -> str:
     return value
 
 
-def _numbers(text: str) -> list[float]:
-    return [float(word) for word in text.split()]
+def _number(text: str, joint: ElementTree.Element, urdf: Path) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ArmError(
+            f"joint {joint.get('name')!r} of {urdf} has {text!r} where a finite number belongs; "
+            "correct it"
+        )
+    return value
 
 
-def _origin(joint: ElementTree.Element) -> NDArray[np.float64]:
+def _three(text: str, joint: ElementTree.Element, urdf: Path) -> list[float]:
+    words = text.split()
+    if len(words) != 3:
+        raise ArmError(
+            f"joint {joint.get('name')!r} of {urdf} has {text!r} where three numbers belong; "
+            "correct it"
+        )
+    return [_number(word, joint, urdf) for word in words]
+
+
+def _axis(joint: ElementTree.Element, urdf: Path) -> NDArray[np.float64]:
+    """The unit axis (3,) of a joint, of whatever length it is stated."""
+    axis = np.array(_three(_attribute(joint, "axis", "xyz"), joint, urdf))
+    length = np.linalg.norm(axis)
+    if not length > 0.0:
+        raise ArmError(
+            f"the axis of joint {joint.get('name')!r} of {urdf} has no length; give it a direction"
+        )
+    # One of unit length is left alone to the last bit.
+    return axis if abs(length - 1.0) < 1e-12 else np.asarray(axis / length)
+
+
+def _origin(joint: ElementTree.Element, urdf: Path) -> NDArray[np.float64]:
     element = joint.find("origin")
     pose = np.eye(4)
     if element is not None:
-        pose[:3, :3] = rotation_from_rpy(_numbers(element.get("rpy", "0 0 0")))
-        pose[:3, 3] = _numbers(element.get("xyz", "0 0 0"))
+        pose[:3, :3] = rotation_from_rpy(_three(element.get("rpy", "0 0 0"), joint, urdf))
+        pose[:3, 3] = _three(element.get("xyz", "0 0 0"), joint, urdf)
     return pose
 
 

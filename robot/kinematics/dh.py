@@ -15,6 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from halsted.robot.kinematics.arrays import joint_array, pose_array, start_array
+
 # Columns of a table's rows.
 COS_ALPHA, SIN_ALPHA, A, THETA, D, PRISMATIC = range(6)
 
@@ -45,7 +47,7 @@ class DhArm:
 
     def forward(self, joints: NDArray[np.float64]) -> NDArray[np.float64]:
         """Poses (..., 4, 4) of the tool frame in the base frame, m, at joints (..., n)."""
-        joints = np.ascontiguousarray(joints, dtype=np.float64)
+        joints = joint_array(joints, len(self.lower))
         poses = np.empty((*joints.shape[:-1], 4, 4))
         forward_batch(
             self.rows, self.tool, joints.reshape(-1, len(self.lower)), poses.reshape(-1, 4, 4)
@@ -57,11 +59,9 @@ class DhArm:
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Joints (..., n) of tool poses (..., 4, 4), and where they are reached; see `Arm`."""
         count = len(self.lower)
-        poses = np.ascontiguousarray(poses, dtype=np.float64)
+        poses = pose_array(poses)
         shape = poses.shape[:-2]
-        joints = np.array(near, dtype=np.float64)
-        if joints.shape[:-1] != shape:
-            joints = np.array(np.broadcast_to(joints, (*shape, count)))
+        joints = start_array(near, (*shape, count))
         reached = np.empty(shape, dtype=np.bool_)
         self.kernel(
             self.rows,

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from xml.etree import ElementTree
@@ -71,6 +72,44 @@ def test_joints_that_slide_are_refused(tmp_path: Path) -> None:
         chain_from_urdf(urdf, "b", np.eye(4))
 
 
+def one_joint(tmp_path: Path, kind: str = "revolute", inside: str = "") -> Path:
+    urdf = tmp_path / "one.urdf"
+    urdf.write_text(
+        f'<robot name="r"><link name="a"/><link name="b"/><joint name="hinge" type="{kind}">'
+        f'<parent link="a"/><child link="b"/>{inside}</joint></robot>'
+    )
+    return urdf
+
+
+def test_an_axis_of_any_length_turns_by_the_angle(tmp_path: Path) -> None:
+    urdf = one_joint(tmp_path, inside='<axis xyz="0 0 2"/>')
+    pose = chain_from_urdf(urdf, "b", np.eye(4)).forward(np.array([0.5]))
+    assert pose[0, 0] == pytest.approx(np.cos(0.5))
+    assert pose[:3, :3] @ pose[:3, :3].T == pytest.approx(np.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("inside", "message"),
+    [
+        ('<axis xyz="0 zero 1"/>', r"'hinge'.*'zero' where a finite number"),
+        ('<axis xyz="0 nan 1"/>', r"'nan' where a finite number"),
+        ('<axis xyz="0 1"/>', r"'0 1' where three numbers"),
+        ('<axis xyz="0 0 0"/>', r"'hinge'.*no length"),
+        ("", r"'hinge' of the URDF lacks axis/xyz"),
+        ('<axis xyz="0 0 1"/><origin xyz="0 0"/>', r"'0 0' where three numbers"),
+        ('<axis xyz="0 0 1"/><limit lower="low" upper="1"/>', r"'low' where a finite number"),
+    ],
+)
+def test_words_for_numbers_in_a_urdf_are_refused(tmp_path: Path, inside: str, message: str) -> None:
+    with pytest.raises(ArmError, match=message):
+        chain_from_urdf(one_joint(tmp_path, inside=inside), "b", np.eye(4))
+
+
+def test_a_urdf_in_which_nothing_turns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArmError, match=r"no joint of .* up to 'b' turns"):
+        chain_from_urdf(one_joint(tmp_path, "fixed"), "b", np.eye(4))
+
+
 def test_limits_that_are_reversed_are_refused(arm: Arm, tmp_path: Path) -> None:
     text = (
         source_path(str(arm.description.urdf))
@@ -135,6 +174,58 @@ def test_a_new_arm_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert longer.forward(longer.home)[2, 3] == pytest.approx(-0.1044 - 0.0107 - 0.0102)
 
 
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes], Arm]:
+    """Loads an arm from the bytes of its file."""
+
+    def load(name: str, content: bytes) -> Arm:
+        (tmp_path / "arms" / name).mkdir(parents=True)
+        (tmp_path / "arms" / name / "arm.yaml").write_bytes(content)
+        monkeypatch.setattr("halsted.robot.arm.files", lambda _: tmp_path)
+        return load_arm(name)
+
+    return load
+
+
+@pytest.mark.parametrize(
+    "content", [b"kinematics: [psm\n  x: {", b"\xff\xfe\x00", b"kinematics: \xe9\xa0", b"a: \x00"]
+)
+def test_a_file_that_is_no_yaml_is_refused_in_one_sentence(
+    written: Callable[[str, bytes], Arm], content: bytes
+) -> None:
+    with pytest.raises(ArmError, match=r"'torn' is no YAML .*arm\.yaml") as caught:
+        written("torn", content)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: pitch", "name: yaw", "two joints have one name"),
+        ("[jaw_left, jaw_right]", "[jaw_left, roll]", "two joints have one name"),
+        (
+            "[jaw_left_link, jaw_right_link]",
+            "[jaw_left_link, roll_link]",
+            "two links have one name",
+        ),
+        ("  mass_kg: 0.00002\n", "", "gripper of an arm of kind psm has mass_kg"),
+        ("  inertia_kg_m2: [2.0e-8, 2.0e-8, 2.0e-8]\n", "", "has mass_kg and inertia_kg_m2"),
+        ("[2.0e-8, 2.0e-8, 2.0e-8]", "[-2.0e-8, 2.0e-8, 2.0e-8]", "greater than 0"),
+        ("[2.0e-3, 2.0e-3, 2.0e-3]", "[2.0e-3, 0.0, 2.0e-3]", "greater than 0"),
+        ("tool_length_m: 0.0102", "tool_length_m: .nan", "tool_length_m: .*finite"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_sentence(
+    written: Callable[[str, bytes], Arm], old: str, new: str, message: str
+) -> None:
+    shipped = resources.files("halsted.robot") / "arms" / "psm" / "arm.yaml"
+    text = shipped.read_text(encoding="utf-8")
+    assert old in text
+    with pytest.raises(ArmError, match=message) as caught:
+        written("bad_psm", text.replace(old, new, 1).encode())
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", arm_names())
 def test_every_arm_can_be_loaded_and_rests_within_its_limits(name: str) -> None:
     arm = load_arm(name)
@@ -145,7 +236,7 @@ def test_every_arm_can_be_loaded_and_rests_within_its_limits(name: str) -> None:
     for visual in (False, True):
         root = ElementTree.parse(arm.urdf(visual)).getroot()
         links = {link.get("name") for link in root.iter("link")}
-        assert links & {"tool", "needle"}
+        assert "tool" in links
         assert arm.gripper is None or links.issuperset(arm.gripper.links)
         assert {joint.get("name") for joint in root.iter("joint")} >= set(arm.joint_names)
 

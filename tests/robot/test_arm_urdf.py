@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from halsted.robot.arm import Arm, Gripper, arm_names, load_arm
 from halsted.robot.bullet import POSITION_GAIN, start_bullet
+from halsted.robot.rigid import Mount, RigidWorld
 
 
 class Loaded:
@@ -50,13 +51,11 @@ class Loaded:
         return [*joints.tolist(), *([jaw] * len(self.jaws))]
 
     def tool(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        link = self.links["tool" if "tool" in self.links else "needle"]
         state = self.bullet.getLinkState(
-            self.body, link, computeForwardKinematics=1, physicsClientId=self.client
+            self.body, self.links["tool"], computeForwardKinematics=1, physicsClientId=self.client
         )
         rotation = np.reshape(self.bullet.getMatrixFromQuaternion(state[5]), (3, 3))
-        ahead = 0.0 if "tool" in self.links else self.arm.description.tool_length_m
-        return np.array(state[4]) + ahead * rotation[:, 2], rotation
+        return np.array(state[4]), rotation
 
 
 @pytest.fixture
@@ -101,6 +100,19 @@ def test_an_arm_at_rest_holds_itself_against_gravity(loaded: Loaded) -> None:
     before, _ = loaded.tool()
     loaded.drive(loaded.arm.home, 0.0, 240)
     assert np.linalg.norm(loaded.tool()[0] - before) < 1e-5
+
+
+@pytest.mark.parametrize("name", arm_names())
+def test_every_arm_moves_in_a_rigid_world(name: str) -> None:
+    arm = load_arm(name)
+    world = RigidWorld([Mount("arm", arm, np.eye(4))], (), substeps=24)
+    world.reset([arm.home], [0.0], {})
+    aim = arm.home + 0.01
+    for _ in range(5):
+        world.step([aim], [0.0], [False])
+    assert world.joints[0] == pytest.approx(aim, abs=1e-3)
+    assert world.is_sane()
+    world.close()
 
 
 @PSM

@@ -33,6 +33,15 @@ def test_arms_are_where_they_are_told_to_be() -> None:
         world.attach(0, "ball")
 
 
+def test_namesakes_are_refused_as_in_the_rigid_tier() -> None:
+    mount, ball = mounted(0, "psm"), Body("ball", (Shape("sphere", (0.01,)),))
+    for tier in (KinematicWorld, RigidWorld):
+        with pytest.raises(ArmError, match=r"two arms .* same name"):
+            tier([mount, mount], ())
+        with pytest.raises(ArmError, match=r"two bodies .* same name"):
+            tier([mount], (ball, ball))
+
+
 def test_a_lone_arm_moves_as_in_any_rigid_world() -> None:
     mount = scope_mount()
     alone, other = LoneArmWorld(mount, 24), RigidWorld([mount], (), 24)

@@ -54,6 +54,38 @@ def test_depth_of_a_spherical_cavity_is_the_closed_form(ball_cavity: DistanceFie
     assert (frame.labels == LABELS.index("tissue")).all()
 
 
+@pytest.fixture(scope="module")
+def floor() -> DistanceField:
+    """The plane z = 0 under 8 cm of room, 4.5 m long in x."""
+    to_world = np.diag([0.005, 0.005, 0.005, 1.0])
+    to_world[:3, 3] = 0.0, -0.05, -0.012
+    values = np.indices((900, 20, 20))[2] * 0.005 - 0.012
+    return DistanceField(values.astype(np.float32), to_world)
+
+
+@pytest.mark.parametrize("tilt", [0.0, 1e-4, 0.01, 0.1])
+@pytest.mark.parametrize("height", [0.03, 0.004, 2e-4])
+def test_a_grazed_floor_is_where_it_is(floor: DistanceField, height: float, tilt: float) -> None:
+    """A ray that falls by a thousandth goes on until it meets the floor, or leaves the grid."""
+    camera = Camera(
+        1, 64, (0.1, 0.0, height), (1.1, 0.0, height - tilt), (0.0, 0.0, 1.0), field_of_view_deg=2.0
+    )
+    frame = look_into(floor, camera)
+    depth, labels = frame.depth_m[:, 0].astype(float), frame.labels[:, 0]
+    ahead = np.array([1.0, -tilt]) / np.hypot(1.0, tilt)
+    down = np.array([-ahead[1], ahead[0]])
+    rows = ((np.arange(64) + 0.5) / 32 - 1) * np.tan(np.radians(1.0))
+    way = ahead - rows[:, None] * down  # x and z for a metre of depth
+    true = np.where(way[:, 1] < 0, height / np.maximum(-way[:, 1], 1e-12), np.inf)
+    end = 4.495 - 0.1  # of the grid, in x
+    met = labels == LABELS.index("tissue")
+    sure = np.abs(true * way[:, 0] - end) > 0.01
+    np.testing.assert_array_equal(met[sure], (true * way[:, 0] < end)[sure])
+    assert met.sum() >= 8
+    assert np.abs(depth - true)[met].max() < 0.0025
+    assert (depth[~met] == 10.0).all()
+
+
 def test_a_ball_is_drawn_and_labelled_where_it_is(ball_cavity: DistanceField) -> None:
     centre, radius = np.array([0.02, 0.0, 0.01]), 0.006
     ray, eye = rays(CAMERA), np.array(CAMERA.eye)

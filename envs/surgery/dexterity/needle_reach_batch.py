@@ -30,10 +30,11 @@ class NeedleReachBatch(KinematicBatch):
         horizon: int | None = None,
         harm_price: float | None = None,
         arm: str = "psm",
+        **others: object,
     ) -> None:
         """A batch of `num_envs` copies; other arguments as the environment's."""
         task = NeedleReachEnv(preset, reward, horizon, harm_price, arm, "kinematic")
-        super().__init__(num_envs, task)
+        super().__init__(num_envs, task, others)
         self._task = task
         self._mount = mounted(0, arm)
         self._lower, self._upper = task.workspaces[0].T
@@ -63,7 +64,7 @@ class NeedleReachBatch(KinematicBatch):
         self._opening[who] = self._task.open_share
 
     def _move(self, actions: Array) -> tuple[Array, Flags]:
-        asked = self._tools + actions[:, :3] * self.task.preset.step_m
+        asked = self._tools + self._shifts(actions)
         places = np.minimum(np.maximum(asked, self._lower), self._upper)
         self._poses[:, :3, 3] = places @ self._turn_to_base + self._shift_to_base
         self._joints, reached = self._mount.arm.inverse(self._poses, self._joints)

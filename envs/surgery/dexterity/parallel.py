@@ -49,8 +49,8 @@ class InstrumentsParallelEnv(ParallelEnv):  # type: ignore[misc]
         self.render_mode = env.render_mode
         self.possible_agents = [f"instrument_{number + 1}" for number in range(env.arms)]
         self.agents: list[str] = []
-        size = env.command.size // env.arms
-        self._action_space = gym.spaces.Box(-1.0, 1.0, (size,), np.float32)
+        self._size = env.command.size // env.arms
+        self._action_space = gym.spaces.Box(-1.0, 1.0, (self._size,), np.float32)
 
     def observation_space(self, agent: str) -> gym.Space[Any]:
         """What an agent observes."""
@@ -82,7 +82,7 @@ class InstrumentsParallelEnv(ParallelEnv):  # type: ignore[misc]
             if np.shape(actions.get(agent)) != self._action_space.shape:
                 raise EnvironmentOptionError(
                     f"{agent} was given the action {actions.get(agent)}; give every agent "
-                    f"{self._action_space.shape[0]} numbers"
+                    f"{self._size} numbers"
                 )
         joint = np.concatenate([actions[agent] for agent in self.possible_agents])
         observation, reward, terminated, truncated, info = self.env.step(joint)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halsted.envs.surgery.bench import Scene, Vector
-from halsted.envs.surgery.endoscope.endoscope_env import drawn_joints
+from halsted.envs.surgery.endoscope.endoscope_env import check_scene, drawn_joints
 from halsted.envs.surgery.endoscope.stand import (
     HALF_ANGLE_TAN,
     SCOPE_DEFAULT,
@@ -37,7 +37,8 @@ LOWER_M, UPPER_M = np.array([-0.3, -0.4]), np.array([0.6, 0.4])
 """Where the target moves, as SurRoL's (surrol/tasks/ecm_active_track.py)."""
 START = (0.0, 0.0, 0.02, 0.0)
 _LOST = 1.1
-"""Half-widths of the picture from its middle, at which the target counts as lost, as SurRoL's."""
+"""Half-widths of the picture from its middle, at which the target counts as lost. SurRoL's are the
+same but to the left, where it allows 1.2 (surrol/tasks/ecm_active_track.py)."""
 _IN_SIGHT = 0.8
 """The same within which it starts."""
 
@@ -119,7 +120,11 @@ class ActiveTrackEnv(TrackEnv):
         }
 
     def _apply(self, scene: Scene) -> None:
-        self._curve = closed_curve(np.reshape(scene["waypoints"], (-1, 2)))
+        check_scene("phase", scene["phase"], 0.0, float(CURVE_POINTS))
+        waypoints = np.reshape(scene["waypoints"], (-1, 2))
+        for axis in range(2):
+            check_scene("waypoints", waypoints[:, axis].tolist(), LOWER_M[axis], UPPER_M[axis])
+        self._curve = closed_curve(waypoints)
         self._phase = scene["phase"][0]
         self._target = self._at(self._phase)
         self._start(drawn_joints(scene), scene["cavity"][0])

@@ -48,10 +48,11 @@ class ScopeBatch(KinematicBatch):
         reward: Literal["sparse", "dense"] = "sparse",
         horizon: int | None = None,
         harm_price: float | None = None,
+        **others: object,
     ) -> None:
         """A batch of `num_envs` copies; other arguments as the environment's."""
         task = self.task_type(preset, reward, horizon, harm_price, "kinematic")
-        super().__init__(num_envs, task)
+        super().__init__(num_envs, task, others)
         self._scale = task.preset
         self._joints, self._starts = np.zeros((num_envs, 4)), np.zeros((num_envs, 4))
         self._targets = np.zeros((num_envs, 3))
@@ -106,7 +107,7 @@ class ECMReachBatch(ScopeBatch):
 
     def _steer(self, actions: Array) -> None:
         _shift_all(*self._table, self._base, *self._limits, BOX_M, self._joints,
-                   actions * self._scale.step_m, self._refused)  # fmt: skip
+                   self._shifts(actions), self._refused)  # fmt: skip
 
     def _states(self) -> Array:
         return np.hstack((self._joints, self._in_base(self._tips)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from halsted.envs.errors import EnvironmentOptionError
 from halsted.envs.surgery.bench import GoalBenchEnv, Scene, Vector
 from halsted.envs.surgery.bench_task import within
-from halsted.envs.surgery.endoscope.endoscope_env import JOINTS_STATE, EndoscopeEnv
+from halsted.envs.surgery.endoscope.endoscope_env import JOINTS_STATE, EndoscopeEnv, check_scene
 from halsted.robot.scope_motion import point_scope, shift_scope
 from halsted.robot.specification import Entry, Specification
 
@@ -31,8 +33,8 @@ class ECMReachEnv(EndoscopeEnv, GoalBenchEnv):
 
     ## Action Space
     `Box(-1, 1, (3,), float32)`: a Cartesian step of the optical centre in the arm's base frame,
-    whose origin is the remote centre. The roll stays. Commands are kept within the cube and 2 cm
-    around it.
+    whose origin is the remote centre, at most 6 mm long in any direction (with the preset `surrol`
+    10 mm along each axis). The roll stays. Commands are kept within the cube and 2 cm around it.
 
     ## Observation Space
     `Dict` of float32 in goal form: joints and place of the optical centre; goals are places in the
@@ -59,11 +61,15 @@ class ECMReachEnv(EndoscopeEnv, GoalBenchEnv):
         return self._goal_in_base - self._tip
 
     def _sample_scene(self) -> Scene:
-        goal = self.np_random.uniform(GOALS_M[:, 0], GOALS_M[:, 1])
+        goal = START_M
+        while within(START_M, goal, TOLERANCE_M):
+            goal = self.np_random.uniform(GOALS_M[:, 0], GOALS_M[:, 1])
         return {"start": START_M.tolist(), "goal": goal.tolist(), "cavity": self._draw_cavity()}
 
     def _apply(self, scene: Scene) -> None:
         base, arm = self._mount.base_in_world, self._mount.arm
+        for part in ("start", "goal"):
+            check_scene(part, scene[part], BOX_M[:, 0], BOX_M[:, 1])
         joints = np.zeros(4)
         start = base[:3, :3].T @ (np.array(scene["start"]) - base[:3, 3])
         if not point_scope(self._table.rows, arm.lower, arm.upper, joints, start):
@@ -77,6 +83,8 @@ class ECMReachEnv(EndoscopeEnv, GoalBenchEnv):
 
     def _steer(self, action: Vector) -> bool:
         table, arm = self._table, self._mount.arm
+        if self.preset.is_round:
+            action = action / max(1.0, math.sqrt(action @ action))
         return bool(
             shift_scope(
                 table.rows,

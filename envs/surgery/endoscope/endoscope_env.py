@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from gymnasium.utils import EzPickle
 
+from halsted.envs.errors import EnvironmentOptionError
 from halsted.envs.surgery.bench import BenchEnv, Scene, Sight, Vector, choose
 from halsted.envs.surgery.bench_task import CAUSES, SPEED_LIMIT_M_S, Preset, harm
 from halsted.envs.surgery.endoscope.cavity import Cavity
@@ -27,6 +28,7 @@ from halsted.robot.scope_motion import camera_pose
 from halsted.robot.specification import Entry
 
 _HARMLESS = np.zeros(len(CAUSES))
+_CAVITIES = 1 << 31
 
 JOINTS_STATE = (
     Entry("yaw_and_pitch", 2, "rad", 1.0, "joint encoders", 2.0),
@@ -125,14 +127,19 @@ class EndoscopeEnv(BenchEnv):
     # -- BenchEnv's hooks ------------------------------------------------------------------------
 
     def _start(self, joints: Vector, cavity_seed: float) -> None:
-        """Put the arm at rest at joints (4,), in the cavity of this seed."""
+        """Put the arm at rest at joints (4,), in the cavity of this seed.
+
+        Raises:
+            EnvironmentOptionError: no cavity has this seed.
+        """
+        check_scene("cavity", [cavity_seed], 0.0, float(_CAVITIES - 1))
         self._joints[:] = joints
         self.world.reset([self._joints], [0.0], {})
         self._cavity_seed = int(cavity_seed)
         self._measure()
 
     def _draw_cavity(self) -> list[float]:
-        return [float(self.np_random.integers(1 << 31))]
+        return [float(self.np_random.integers(_CAVITIES))]
 
     def _advance(self, action: Vector) -> Vector:
         whole = self._steer(action)
@@ -175,5 +182,28 @@ class EndoscopeEnv(BenchEnv):
 
 
 def drawn_joints(scene: Scene) -> Vector:
-    """The joints (4,) of a scene."""
+    """The joints (4,) of a scene.
+
+    Raises:
+        EnvironmentOptionError: they are beyond their limits.
+    """
+    arm = scope_mount().arm
+    check_scene("joints", scene["joints"], arm.lower, arm.upper)
     return np.array(scene["joints"])
+
+
+def check_scene(part: str, values: list[float], lower: Any, upper: Any) -> None:
+    """Refuse a recorded scene with numbers that no drawn one has.
+
+    Args:
+        part: Of the scene.
+        values: What was given.
+        lower: Least numbers allowed, one or one each.
+        upper: Greatest numbers allowed.
+    """
+    if not (np.less_equal(lower, values) & np.less_equal(values, upper)).all():
+        least, most = (np.round(bound, 4).tolist() for bound in (lower, upper))
+        raise EnvironmentOptionError(
+            f"{part} of this scene is {values}, outside {least} to {most}; replay what "
+            "info['scene'] gave"
+        )

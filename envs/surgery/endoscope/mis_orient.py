@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from halsted.envs.surgery.bench import GoalBenchEnv, Scene, Vector
 from halsted.envs.surgery.endoscope.endoscope_env import JOINTS_STATE, EndoscopeEnv, drawn_joints
-from halsted.robot.scope_motion import misorientation, roll_scope
+from halsted.robot.scope_motion import camera_pose, misorientation, roll_scope
 from halsted.robot.specification import Entry, Specification
 
 TOLERANCE_RAD = 0.01
@@ -59,7 +59,10 @@ class MisOrientEnv(EndoscopeEnv, GoalBenchEnv):
         return float(self._angle[0])
 
     def _sample_scene(self) -> Scene:
-        joints = self.np_random.uniform(START_LOWER, START_UPPER)
+        table, base, pose = self._table, self._mount.base_in_world, self._upright.copy()
+        while abs(misorientation(pose, self._upright)) < TOLERANCE_RAD:
+            joints = self.np_random.uniform(START_LOWER, START_UPPER)
+            camera_pose(table.rows, table.tool, base, joints, pose)
         return {"joints": joints.tolist(), "cavity": self._draw_cavity()}
 
     def _apply(self, scene: Scene) -> None:

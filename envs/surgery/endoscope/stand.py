@@ -54,6 +54,7 @@ SCOPE_SURROL = ScopePreset(
     horizon=50,
     ends_on_success=False,
     harm_price=0.0,
+    is_round=False,
     tier="rigid",
     turn_rad=0.05 * 0.01 / LEVER_M,
     upright_gain=0.05 * 25.0,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from halsted.envs.surgery.bench import GoalBenchEnv, Scene, Vector
-from halsted.envs.surgery.endoscope.endoscope_env import drawn_joints
+from halsted.envs.surgery.endoscope.endoscope_env import check_scene, drawn_joints
 from halsted.envs.surgery.endoscope.mis_orient import M_PER_RAD
+from halsted.envs.surgery.endoscope.stand import HALF_ANGLE_TAN
 from halsted.envs.surgery.endoscope.track_env import TARGET_HEIGHT_M, TrackEnv
+from halsted.robot.scope_motion import camera_pose, project
 
 TOLERANCE = 0.01
 TOLERANCE_RAD = 0.01
@@ -43,14 +47,23 @@ class StaticTrackEnv(TrackEnv, GoalBenchEnv):
     """
 
     def _sample_scene(self) -> Scene:
-        target = self.np_random.uniform(TARGETS_M[:, 0], TARGETS_M[:, 1])
+        table, pose = self._table, np.empty((4, 4))
+        camera_pose(table.rows, table.tool, self._mount.base_in_world, np.array(START), pose)
+        off = 0.0
+        while off < TOLERANCE:
+            target = self.np_random.uniform(TARGETS_M[:, 0], TARGETS_M[:, 1])
+            place = np.array([*target, TARGET_HEIGHT_M])
+            u, v, _ = project(pose, place, HALF_ANGLE_TAN)
+            off = math.hypot(u, v)
         return {
             "joints": list(START),
-            "target": [*target.tolist(), TARGET_HEIGHT_M],
+            "target": place.tolist(),
             "cavity": self._draw_cavity(),
         }
 
     def _apply(self, scene: Scene) -> None:
+        lower, upper = np.column_stack([TARGETS_M.T, [TARGET_HEIGHT_M] * 2])
+        check_scene("target", scene["target"], lower, upper)
         self._target = np.array(scene["target"])
         self._start(drawn_joints(scene), scene["cavity"][0])
 
