@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Triple = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
@@ -65,7 +65,7 @@ class Body:
     label: Label = "fixture"
 
 
-def capsule_between(start: Sequence[float], end: Sequence[float], radius: float) -> Shape:
+def capsule_between(start: ArrayLike, end: ArrayLike, radius: float) -> Shape:
     """A capsule whose two centres are `start` and `end`, m."""
     a, b = np.asarray(start, float), np.asarray(end, float)
     length = float(np.linalg.norm(b - a))

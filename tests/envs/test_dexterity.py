@@ -300,9 +300,9 @@ def test_bad_input_is_told_in_a_sentence() -> None:
     apart["pose_needle"][0] += 0.01
     with pytest.raises(EnvironmentOptionError, match="10 mm from the tool"):
         make("NeedleRegrasp").reset(options={"scene": apart})
-    for arguments in ({"harm_price": float("nan")}, {"harm_price": -1.0}, {"horizon": 1.5}):
+    for wrong in ({"harm_price": float("nan")}, {"harm_price": -1.0}, {"horizon": 1.5}):
         with pytest.raises(EnvironmentOptionError):
-            make("NeedlePick", **arguments)
+            make("NeedlePick", **wrong)
     env.close()
 
 

@@ -14,6 +14,7 @@ from gymnasium.utils.env_checker import check_env
 import halsted  # noqa: F401 - registers the environments
 from halsted.agents.scripted import make_expert
 from halsted.envs.errors import EnvironmentOptionError
+from halsted.envs.surgery.bench import GoalBenchEnv
 from halsted.envs.surgery.endoscope.active_track import ActiveTrackEnv
 from halsted.envs.surgery.endoscope.ecm_reach import BOX_M, ECMReachEnv
 from halsted.envs.surgery.endoscope.endoscope_env import EndoscopeEnv
@@ -97,6 +98,7 @@ def test_surrols_preset_is_surrols(name: str) -> None:
 @pytest.mark.parametrize("name", GOAL_IDS)
 def test_hindsight_rewards_are_those_of_the_steps(name: str) -> None:
     env = make(name)
+    assert isinstance(env, GoalBenchEnv)
     env.reset(seed=0)
     for _ in range(5):
         observation, reward, _, _, info = env.step(env.action_space.sample())

@@ -79,10 +79,10 @@ class InstrumentsParallelEnv(ParallelEnv):  # type: ignore[misc]
         if not self.agents:
             raise gym.error.ResetNeeded("reset the environment before its first step, or its next")
         for agent in self.agents:
-            if np.shape(actions.get(agent)) != self._action_space.shape:
+            action = actions.get(agent)
+            if action is None or np.shape(action) != self._action_space.shape:
                 raise EnvironmentOptionError(
-                    f"{agent} was given the action {actions.get(agent)}; give every agent "
-                    f"{self._size} numbers"
+                    f"{agent} was given the action {action}; give every agent {self._size} numbers"
                 )
         joint = np.concatenate([actions[agent] for agent in self.possible_agents])
         observation, reward, terminated, truncated, info = self.env.step(joint)
