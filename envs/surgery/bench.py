@@ -173,8 +173,9 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
             gained = self._potential_before - left
             reward = self.dense_reward(gained, succeeded, info["cost"])
             self._potential_before = left
-        terminated = self._is_unstable or (succeeded and self.preset.ends_on_success)
-        truncated = self._steps >= self.horizon
+        terminated = succeeded and self.preset.ends_on_success
+        # The watchdog's end is the simulator's, not the task's: no learner may gain by it.
+        truncated = self._is_unstable or self._steps >= self.horizon
         return self._observe(achieved, desired), float(reward), terminated, truncated, info
 
     def dense_reward(self, gained: Any, succeeded: Any, cost: Any) -> Any:

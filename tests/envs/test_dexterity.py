@@ -249,10 +249,10 @@ def test_a_world_that_runs_away_ends_the_episode() -> None:
     bullet, world = env.world._bullet, env.world
     bullet.resetBaseVelocity(world._numbers["needle"], [500.0, 0, 0], physicsClientId=world._client)
     for _ in range(10):
-        _, _, terminated, _, info = env.step(np.zeros(5, np.float32))
-        if terminated:
+        _, _, terminated, truncated, info = env.step(np.zeros(5, np.float32))
+        if truncated:
             break
-    assert terminated and not info["is_success"]
+    assert truncated and not terminated and not info["is_success"]
     assert info["costs"]["instability"] == 1.0
     env.close()
 

@@ -93,14 +93,14 @@ class ActiveTrackEnv(TrackEnv):
 
     def step(self, action: NDArray[np.float32]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Carry out one action, and let the target move on; see `BenchEnv.step`."""
-        observation, _, unstable, truncated, info = super().step(action)
+        observation, _, terminated, truncated, info = super().step(action)
         u, v, angle = self._seen
         off = math.hypot(u, v)
         rate = UPRIGHT_RATE * abs(angle) * math.exp(-UPRIGHT_DECAY * off)
         info["task_reward"] = reward = (
             1.0 - off / 2.0 - rate / 10.0 - self.harm_price * info["cost"]
         )
-        return observation, reward, unstable or self._is_lost(), truncated, info
+        return observation, reward, terminated or self._is_lost(), truncated, info
 
     @property
     def next_target(self) -> Vector:
