@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from halsted.agents.episodes import begin, play
 from halsted.agents.errors import PolicyError
 from halsted.agents.policy import Policy
+from halsted.scenarios.bench import default_settings
 from halsted.scenarios.schema import Start
+
+_WITHOUT_EFFECT = {"reward", "harm_price", "horizon", "render_mode"}
+"""Settings that change neither what actions do nor what is seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,39 +115,101 @@ def stacked(values: Sequence[Any]) -> Any:
     return np.stack(values)
 
 
-def read_demonstrations(folder: Path, space: gym.Space[Any]) -> list[Demonstration]:
+def read_demonstrations(folder: Path, env: gym.Env[Any, Any]) -> list[Demonstration]:
     """The episodes of a data set that `halsted record` wrote.
 
     Args:
         folder: The data set's folder.
-        space: Observation space of the environment that is learned in.
+        env: The environment that is learned in.
 
     Raises:
-        PolicyError: it holds no data set, it is damaged, or it was recorded in an environment with
-            other observations.
+        PolicyError: it holds no data set, it is damaged, or it was recorded in another environment
+            or with settings under which the same actions do something else.
     """
     from minari import MinariDataset
 
     try:
         dataset = MinariDataset(folder / "data")
-        recorded = dataset.observation_space
+        recorded = dataset.spec.env_spec
+        spaces = (dataset.observation_space, dataset.action_space)
     except Exception as error:  # Minari raises whatever json, h5py and its assertions raise
         raise PolicyError(_unreadable(folder, error)) from error
-    if recorded != space:
-        raise PolicyError(
-            f"the episodes in {folder} were recorded with other observations ({recorded}) than are "
-            f"learned from ({space}); record them in the same form of the environment"
-        )
-    episodes = []
+    for what, found, wanted in zip(
+        ("observations", "actions"), spaces, (env.observation_space, env.action_space), strict=True
+    ):
+        if found != wanted:
+            raise PolicyError(
+                f"the episodes in {folder} were recorded with other {what} ({found}) than are "
+                f"learned from ({wanted}); record them in the same form of the environment"
+            )
+    _check_same_task(folder, recorded, env.spec)
     try:
-        for one in dataset.iterate_episodes():
-            costs = np.asarray(one.infos["cost"], np.float64)[1:]
-            actions = np.asarray(one.actions, np.float32)
-            ended = bool(one.terminations[-1])
-            episodes.append(Demonstration(one.observations, actions, actions, costs, ended))
+        episodes = [_episode(one) for one in dataset.iterate_episodes()]
     except Exception as error:
         raise PolicyError(_unreadable(folder, error)) from error
+    if not episodes:
+        raise PolicyError(f"the data set in {folder} holds no episodes; record some first")
     return episodes
+
+
+def _check_same_task(folder: Path, recorded: EnvSpec | None, learned: EnvSpec | None) -> None:
+    """Spaces may be equal where the tasks are not, so ids and settings are compared."""
+    if recorded is None or learned is None:
+        return
+    if recorded.id != learned.id:
+        raise PolicyError(
+            f"the episodes in {folder} were recorded in {recorded.id}, but {learned.id} is learned "
+            "in; record them there"
+        )
+    defaults = default_settings(learned.id)
+    found, wanted = defaults | recorded.kwargs, defaults | learned.kwargs
+    for name, value in wanted.items():
+        is_compared = name not in _WITHOUT_EFFECT and is_json(value)
+        if is_compared and _as_json(found.get(name)) != _as_json(value):
+            raise PolicyError(
+                f"the episodes in {folder} were recorded with {name} {found.get(name)!r}, but "
+                f"{value!r} is learned with; record them with the same settings"
+            )
+
+
+def _as_json(value: Any) -> str:
+    """Tuples as lists, as a file holds them."""
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def is_json(value: Any) -> bool:
+    """Whether JSON can hold a value."""
+    try:
+        json.dumps(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _episode(one: Any) -> Demonstration:
+    """An episode of a data set, whole.
+
+    Raises:
+        ValueError: its parts are not of one length, or hold what is no finite number.
+    """
+    costs = np.asarray(one.infos["cost"], np.float64)
+    actions = np.asarray(one.actions, np.float32)
+    count = len(actions)
+    observed = list(_arrays(one.observations))
+    lengths = {len(part) for part in (*observed, costs)}
+    if not count or lengths != {count + 1} or len(one.terminations) != count:
+        raise ValueError(f"an episode of {count} actions has not one observation and cost more")
+    if not all(np.isfinite(part).all() for part in (*observed, costs, actions)):
+        raise ValueError("an episode holds numbers that are not finite")
+    return Demonstration(one.observations, actions, actions, costs[1:], bool(one.terminations[-1]))
+
+
+def _arrays(values: Any) -> Iterator[NDArray[Any]]:
+    if isinstance(values, dict):
+        for part in values.values():
+            yield from _arrays(part)
+    else:
+        yield np.asarray(values)
 
 
 def _unreadable(folder: Path, error: Exception) -> str:

@@ -10,8 +10,11 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from halsted.agents.errors import PolicyError
 from halsted.agents.policy import Policy
-from halsted.scenarios.schema import Start
+from halsted.scenarios.schema import Start, known_ids
+
+_TOLD = ("cost", "costs", "is_success", "scene")
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,24 @@ class Episode:
 def begin(env: gym.Env[Any, Any], policy: Policy, start: Start) -> tuple[Any, dict[str, Any]]:
     """Reset environment and policy; the first observation and info."""
     observation, info = env.reset(seed=start.seed, options=dict(start.options) or None)
+    check_told(env, info)
     policy.reset(env, start.policy_seed)
     return observation, info
+
+
+def check_told(env: gym.Env[Any, Any], info: dict[str, Any]) -> None:
+    """Hold the info of a reset against what every environment of Halsted tells.
+
+    Raises:
+        PolicyError: something is missing.
+    """
+    missing = [name for name in _TOLD if name not in info]
+    if missing:
+        name = env.spec.id if env.spec else type(env.unwrapped).__name__
+        raise PolicyError(
+            f"{name} does not tell {', '.join(missing)} in its info, which scores need; choose one "
+            f"of Halsted's environments: {', '.join(known_ids())}"
+        )
 
 
 def play(env: gym.Env[Any, Any], policy: Policy, observation: Any) -> Iterator[Step]:

@@ -59,7 +59,7 @@ def results(scenario: Scenario, seed: int, episodes: dict[str, list[Episode]]) -
         "version": version("halsted"),
         "scenario": scenario.name,
         "scenario_hash": scenario.content_hash,
-        "scenario_content": scenario.model_dump(mode="json"),
+        "scenario_content": scenario.shareable(),
         "seed": seed,
         "policies": policies,
     }

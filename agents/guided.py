@@ -9,24 +9,41 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.utils import polyak_update
 from torch.nn.functional import mse_loss
 
+from halsted.agents.errors import PolicyError
+
 if TYPE_CHECKING:
     from halsted.agents.cloning import Cloner
 
 _CLONING_WEIGHT = 10.0
+_MOST_CAUSES = 3.0
+"""Cost of a step, at most, to which the critic is held: three causes of harm at once."""
 
 
 class GuidedSac(SAC):
     """SAC whose values stay possible and whose actor keeps to what it was shown.
 
-    The critic's targets are cut to what a reward of -1 a step can add up to, as in Andrychowicz et
-    al. (2017), "Hindsight experience replay", NeurIPS, arXiv:1707.01495, appendix A; so the bonus
-    for entropy stays out of them, and guides the actor only. Where episodes are demonstrated, the
-    actor's loss has a term of cloning, as in Nair et al. (2018), "Overcoming exploration in
-    reinforcement learning with demonstrations", ICRA, arXiv:1709.10089. One loss and one optimiser
-    for both: cloning in turns with updates let a critic that knew nothing yet undo it.
+    The critic's targets are cut to what -1 a step and the price of harm can add up to, as in
+    Andrychowicz et al. (2017), "Hindsight experience replay", NeurIPS, arXiv:1707.01495, appendix
+    A; so the bonus for entropy stays out of them, and guides the actor only. Where episodes are
+    demonstrated, the actor's loss has a term of cloning, as in Nair et al. (2018), "Overcoming
+    exploration in reinforcement learning with demonstrations", ICRA, arXiv:1709.10089. One loss and
+    one optimiser for both: cloning in turns with updates let a critic that knew nothing yet undo
+    it.
     """
 
     cloner: Cloner | None = None
+    least_reward: float = -1.0
+
+    def expect_harm(self, price: float) -> None:
+        """Let values be as low as rewards with this `harm_price` make them."""
+        self.least_reward = -1.0 - price * _MOST_CAUSES
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        if self.log_ent_coef is None:
+            raise PolicyError(
+                f"ent_coef is {self.ent_coef!r}, but sac-her learns it; give 'auto' or 'auto_0.05'"
+            )
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """Take gradient steps on batches of the replay buffer."""
@@ -46,7 +63,7 @@ class GuidedSac(SAC):
         with torch.no_grad():
             actions, _ = self.actor.action_log_prob(data.next_observations)
             following = self._lower_value(self.critic_target, data.next_observations, actions)
-            possible = following.clamp(-1.0 / (1.0 - self.gamma), 0.0)
+            possible = following.clamp(self.least_reward / (1.0 - self.gamma), 0.0)
             target = data.rewards + (1.0 - data.dones) * self.gamma * possible
         losses = [mse_loss(one, target) for one in self.critic(data.observations, data.actions)]
         return _descend(self.critic.optimizer, torch.stack(losses).sum())

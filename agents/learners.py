@@ -65,12 +65,14 @@ def make_learner(
         settings: More arguments of the learner, which go before ours.
 
     Raises:
-        PolicyError: hindsight is asked for where there are no goals.
+        PolicyError: hindsight is asked for where there are no goals, or are pictures.
     """
     space = env.observation_space
     has_goals = isinstance(space, spaces.Dict) and set(space.spaces) >= _GOALS
     if uses_hindsight(algorithm) and not has_goals:
         raise PolicyError(f"{environment} has no goals, which {algorithm} needs; choose sac or ppo")
+    if uses_hindsight(algorithm):
+        refuse_pictures(space, algorithm)
     arguments = _ON_POLICY if algorithm == "ppo" else _off_policy(algorithm, env)
     learner, features = LEARNERS[algorithm], _features(environment, space)
     if features is GoalFeatures and uses_hindsight(algorithm):
@@ -80,7 +82,24 @@ def make_learner(
         policy["features_extractor_class"] = features
     told = {"policy_kwargs": policy, "seed": seed, "tensorboard_log": log, "device": "cpu"}
     kind = "MultiInputPolicy" if isinstance(space, spaces.Dict) else "MlpPolicy"
-    return learner(kind, env, **arguments | told | (settings or {}))
+    made = learner(kind, env, **arguments | told | (settings or {}))
+    if isinstance(made, GuidedSac):
+        made.expect_harm(float(env.get_attr("harm_price", [0])[0]))
+    return made
+
+
+def refuse_pictures(space: spaces.Space[Any], what: str) -> None:
+    """Refuse observations with pictures for what takes numbers only.
+
+    Raises:
+        PolicyError: there are pictures among them.
+    """
+    parts = space.spaces.values() if isinstance(space, spaces.Dict) else (space,)
+    if any(len(part.shape or ()) > 1 for part in parts):
+        raise PolicyError(
+            f"{what} does not take pictures; choose sight: state, or train sac or ppo without "
+            "demonstrations"
+        )
 
 
 def _features(environment: str, space: spaces.Space[Any]) -> type[BaseFeaturesExtractor] | None:

@@ -31,12 +31,23 @@ def make_environment(
         environment: Another form of the environment than the scenario's own.
         render_mode: As in `gymnasium.make`.
         arguments: More keyword arguments, which go before the scenario's.
+
+    Raises:
+        PolicyError: the environment does not take them, or lacks a package.
     """
-    return gym.make(
-        environment or scenario.environment,
-        render_mode=render_mode,
-        **scenario.arguments(cases, make_segmenter) | arguments,
-    )
+    chosen = environment or scenario.environment
+    told = scenario.arguments(cases, make_segmenter) | arguments
+    if render_mode is not None:
+        told["render_mode"] = render_mode
+    try:
+        return gym.make(chosen, **told)
+    except (TypeError, ImportError, gym.error.Error) as error:
+        name = chosen if isinstance(chosen, str) else chosen.id
+        reason = " ".join(str(error).split())[:200]
+        raise PolicyError(
+            f"the environment {name} cannot be made ({reason}); correct the scenario's task, or "
+            "choose another environment"
+        ) from error
 
 
 def make_policy(name: str, scenario: Scenario) -> Policy:

@@ -18,7 +18,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from halsted.agents.demonstrations import stacked
+from halsted.agents.demonstrations import is_json, stacked
 from halsted.agents.episodes import Step, begin, play
 from halsted.agents.errors import PolicyError
 from halsted.agents.making import make_environment, make_policy
@@ -129,8 +129,8 @@ def _new_storage(
             "halsted": {
                 "scenario": scenario.name,
                 "scenario_hash": scenario.content_hash,
-                "scenario_content": scenario.model_dump(mode="json"),
-                "policy": what.policy,
+                "scenario_content": scenario.shareable(),
+                "policy": policy.name,
                 "seed": what.seed,
                 "versions": {name: version(name) for name in _PACKAGES},
                 "python": platform.python_version(),
@@ -144,16 +144,8 @@ def _recoverable(env: gym.Env[Any, Any]) -> EnvSpec | None:
     """How to make the environment again, without what JSON cannot hold: patients and perception."""
     spec = copy.copy(env.spec)
     if spec is not None:
-        spec.kwargs = {name: value for name, value in spec.kwargs.items() if _is_json(value)}
+        spec.kwargs = {name: value for name, value in spec.kwargs.items() if is_json(value)}
     return spec
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except TypeError:
-        return False
-    return True
 
 
 def _dataset_id(out: Path) -> str:

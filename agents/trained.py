@@ -29,7 +29,18 @@ class TrainedPolicy:
         self._model = model
 
     def reset(self, env: gym.Env[Any, Any], seed: int) -> None:
-        """Nothing is kept between episodes."""
+        """Hold the environment's spaces against those that were learned in.
+
+        Raises:
+            PolicyError: they are others.
+        """
+        for what in ("observation_space", "action_space"):
+            learned, met = _shapes(getattr(self._model, what)), _shapes(getattr(env, what))
+            if learned != met:
+                raise PolicyError(
+                    f"{self.name} was trained with the {what.replace('_', ' ')} {learned}, but the "
+                    f"environment has {met}; pose it as it was trained, or train another"
+                )
 
     def act(self, observation: Any) -> NDArray[np.float32]:
         """The network's action."""
@@ -51,6 +62,11 @@ def load_trained(folder: Path, scenario: Scenario) -> TrainedPolicy:
             f"the policy in {folder} was trained for the scenario {card['scenario']!r}, not "
             f"{scenario.name!r}; evaluate it there or train another"
         )
+    if card["environment"] not in scenario.ids:
+        raise PolicyError(
+            f"{folder / CARD} names the environment {card['environment']!r}, but the scenario "
+            f"{scenario.name!r} has {' and '.join(scenario.ids)}; train it again"
+        )
     import torch
 
     from halsted.agents.learners import LEARNERS
@@ -68,6 +84,13 @@ def load_trained(folder: Path, scenario: Scenario) -> TrainedPolicy:
     if card["demonstrations"]:
         name += f" and {card['demonstrations']} demonstrations"
     return TrainedPolicy(model, name, card["environment"])
+
+
+def _shapes(space: gym.Space[Any]) -> Any:
+    """Shapes by name; sorted, for stable-baselines3 turns pictures to have channels first."""
+    if isinstance(space, gym.spaces.Dict):
+        return {name: _shapes(part) for name, part in sorted(space.spaces.items())}
+    return sorted(space.shape or ())
 
 
 def _fields_not_needed() -> dict[str, Any]:

@@ -22,8 +22,14 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 from halsted.agents.cloning import Cloner, KeepCloning, fill_replay_buffer
 from halsted.agents.curve import Curve, Follow
 from halsted.agents.demonstrations import Demonstration, played, read_demonstrations
+from halsted.agents.episodes import check_told
 from halsted.agents.guided import GuidedSac
-from halsted.agents.learners import Algorithm, make_learner, uses_hindsight
+from halsted.agents.learners import (
+    Algorithm,
+    make_learner,
+    refuse_pictures,
+    uses_hindsight,
+)
 from halsted.agents.making import make_environment
 from halsted.agents.scripted import make_expert
 from halsted.agents.trained import CARD, NETWORK
@@ -87,18 +93,21 @@ def train(
     Raises:
         HalstedError: the folder cannot be written, or algorithm or demonstrations do not fit.
     """
-    make_folder(folder)
     torch.set_num_threads(1)
     trained_on = scenario.cases("train") if cases is None else cases
     form, arguments = scenario.learning_form(uses_hindsight(how.algorithm))
     spec = gym.spec(form)  # a worker process may not know an id that was registered here
     make = functools.partial(make_environment, scenario, trained_on, spec, **arguments)
     curve = Curve()
+    shown = _recorded(make, how)
     log = str(folder / "tensorboard") if how.tensorboard else None
     with contextlib.closing(_together(scenario, trained_on, make, how)) as env:
+        if how.demonstrations:
+            refuse_pictures(env.observation_space, "cloning demonstrations")
         model = make_learner(how.algorithm, env, form, how.seed, log, how.settings)
+        make_folder(folder)
         noise = _NOISE if isinstance(model, GuidedSac) else 0.0
-        shown = _demonstrations(scenario, trained_on, make, how, noise)
+        shown = shown or _played(scenario, trained_on, make, how, noise)
         callbacks: list[BaseCallback] = [Follow(curve, on_progress)]
         if shown:
             callbacks += _learn_from(model, shown, how)
@@ -140,7 +149,9 @@ class _TrainingScenes(gym.Wrapper[Any, Any, Any, Any]):
         if seed is not None:
             self._rng = np.random.default_rng(seed)
         (start,) = self._scenario.draw(self._cases, 1, int(self._rng.integers(2**31)))
-        return self.env.reset(seed=start.seed, options=dict(start.options) or None)
+        observation, info = self.env.reset(seed=start.seed, options=dict(start.options) or None)
+        check_told(self.env, info)
+        return observation, info
 
 
 def _together(
@@ -163,19 +174,25 @@ def _together(
     return VecMonitor(VecEnvAdapter(vector))
 
 
-def _demonstrations(
+def _recorded(make: Callable[[], gym.Env[Any, Any]], how: Training) -> list[Demonstration]:
+    """The episodes of a data set, if one is given."""
+    if not isinstance(how.demonstrations, Path):
+        return []
+    with contextlib.closing(make()) as env:
+        return read_demonstrations(how.demonstrations, env)
+
+
+def _played(
     scenario: Scenario,
     cases: Sequence[Any],
     make: Callable[[], gym.Env[Any, Any]],
     how: Training,
     noise: float,
 ) -> list[Demonstration]:
-    """The episodes to learn from, read or played on training cases."""
-    if not how.demonstrations:
+    """Episodes that the expert plays on training cases, if they are asked for."""
+    if not isinstance(how.demonstrations, int) or not how.demonstrations:
         return []
     with contextlib.closing(make()) as env:
-        if isinstance(how.demonstrations, Path):
-            return read_demonstrations(how.demonstrations, env.observation_space)
         starts = scenario.draw(cases, how.demonstrations, how.seed)
         return played(env, make_expert(scenario.environment), starts, noise, how.seed)
 

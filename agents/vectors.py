@@ -38,9 +38,18 @@ class VecEnvAdapter(VecEnv):
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> Any:
-        """First observations, with the seeds and options that were set for this reset."""
-        options = next((one for one in self._options if one), None)
-        observations, infos = self.env.reset(seed=self._seeds, options=options)
+        """First observations, with the seeds and options that were set for this reset.
+
+        Raises:
+            PolicyError: the options are not the same for all, which Gymnasium's vectors cannot do.
+        """
+        options = self._options[0]
+        if any(one != options for one in self._options):
+            raise PolicyError(
+                "the options of the reset differ between environments, but a vector environment "
+                "takes one for all; set the same for each"
+            )
+        observations, infos = self.env.reset(seed=self._seeds, options=options or None)
         self.reset_infos = [_row(infos, number) for number in range(self.num_envs)]
         self._reset_seeds()
         self._reset_options()

@@ -96,10 +96,16 @@ class BenchScenario(Scenario):
         return self.starts([cases[int(number)] for number in drawn], seed)
 
     def learning_form(self, hindsight: bool) -> tuple[str, dict[str, Any]]:
-        """The environment with the reward that suits the learner, where the task names none."""
-        if "reward" in self.task or "reward" not in _task_model(self.environment).model_fields:
+        """The environment with the reward that suits the learner.
+
+        Hindsight always gets the sparse one, by which it pays for goals that it puts in; others
+        get what the task names, else the dense one.
+        """
+        if "reward" not in default_settings(self.environment):
             return self.environment, {}
-        return self.environment, {"reward": "sparse" if hindsight else "dense"}
+        if hindsight:
+            return self.environment, {"reward": "sparse"}
+        return self.environment, {} if "reward" in self.task else {"reward": "dense"}
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -127,6 +133,12 @@ def bare_scenario(environment: str) -> BenchScenario:
     )
 
 
+def default_settings(environment: str) -> dict[str, Any]:
+    """Keyword arguments of an environment with their defaults."""
+    fields = _task_model(environment).model_fields
+    return {name: field.default for name, field in fields.items()}
+
+
 def _task_model(environment: str) -> type[BaseModel]:
     """A model with a field for each keyword argument of an environment."""
     creator = gym.envs.registration.load_env_creator(str(gym.spec(environment).entry_point))
@@ -143,7 +155,7 @@ def _task_model(environment: str) -> type[BaseModel]:
             break
     for name in _NOT_OF_THE_TASK:
         fields.pop(name, None)
-    return create_model("task", __config__=ConfigDict(extra="forbid"), **fields)
+    return create_model("task", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
 def _checkable(hint: Any) -> Any:

@@ -6,14 +6,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import yaml
 from pydantic import ValidationError
 
 from halsted.imaging_bridge import HalstedError
 from halsted.scenarios.bench import BenchScenario, bare_scenario
 from halsted.scenarios.patients import PatientScenario
-from halsted.scenarios.schema import Scenario, known_ids
+from halsted.scenarios.schema import Scenario, check_environment
 
 
 class ScenarioError(HalstedError):
@@ -63,10 +62,10 @@ def scenario_of(name: str) -> Scenario:
     """
     if "/" not in name or name.endswith((".yaml", ".yml")):
         return load_scenario(name)
-    if name not in gym.registry:
-        raise ScenarioError(
-            f"there is no environment {name!r}; choose one of: {', '.join(known_ids())}"
-        )
+    try:
+        check_environment(name)
+    except ValueError as error:
+        raise ScenarioError(str(error)) from error
     for known in map(load_scenario, scenario_names()):
         if name in known.ids:
             return known.model_copy(update={"environment": name})

@@ -50,6 +50,14 @@ class ScanFile(Strict):
             ScanCase(self.scan, self.labels, self.label_names, organ, self.lesion, self.lesion_seed)
         ]
 
+    def without_paths(self, organ: str) -> ScanFile:
+        """The same with the case's name for each path, which may name a person."""
+        (case,) = self.cases(organ)
+        paths = ("scan", "labels", "label_names")
+        return self.model_copy(
+            update={path: case.name for path in paths if getattr(self, path) is not None}
+        )
+
 
 class Splits(Strict):
     """Who is trained on and who is held back."""
@@ -134,6 +142,17 @@ class PatientScenario(Scenario):
     def learning_form(self, hindsight: bool) -> tuple[str, dict[str, Any]]:
         """The goal form for hindsight, else the form with a dense reward."""
         return (self.goal_environment if hindsight else self.environment), {}
+
+    def shareable(self) -> dict[str, Any]:
+        """What the scenario says, with names of cases for the paths of scans."""
+        groups = {
+            split: [
+                one.without_paths(self.organ) if isinstance(one, ScanFile) else one for one in given
+            ]
+            for split, given in (("train", self.patients.train), ("test", self.patients.test))
+        }
+        content = self.model_copy(update={"patients": self.patients.model_copy(update=groups)})
+        return content.model_dump(mode="json")
 
     @property
     def ids(self) -> tuple[str, ...]:

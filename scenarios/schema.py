@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import gymnasium as gym
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from halsted.imaging_bridge import Segmenter
 
@@ -58,12 +58,7 @@ class Scenario(Strict, ABC):
     @field_validator("environment", "goal_environment", check_fields=False)
     @classmethod
     def _environment_exists(cls, value: str) -> str:
-        try:
-            gym.spec(value)
-        except (gym.error.Error, ImportError) as error:
-            raise ValueError(
-                f"there is no environment {value!r}; choose one of: {', '.join(known_ids())}"
-            ) from error
+        check_environment(value)
         return value
 
     @abstractmethod
@@ -91,6 +86,10 @@ class Scenario(Strict, ABC):
     def ids(self) -> tuple[str, ...]:
         """Ids of all forms of the environment, its own first."""
 
+    def shareable(self) -> dict[str, Any]:
+        """Everything the scenario says that tells nothing of a person, for files of results."""
+        return self.model_dump(mode="json")
+
     @property
     def content_hash(self) -> str:
         """SHA-256 of everything the scenario says, with defaults filled in."""
@@ -100,8 +99,8 @@ class Scenario(Strict, ABC):
 class SeedRange(Strict):
     """Consecutive seeds."""
 
-    first_seed: Annotated[int, Field(ge=0)]
-    count: PositiveInt
+    first_seed: Annotated[int, Field(ge=0, le=2**62)]
+    count: Annotated[int, Field(ge=1, le=2**31)]
 
     @property
     def seeds(self) -> range:
@@ -112,6 +111,21 @@ class SeedRange(Strict):
 def mixed_seed(*parts: int) -> int:
     """One seed out of several numbers."""
     return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
+def check_environment(name: str) -> None:
+    """Whether an environment of this id can be posed.
+
+    Raises:
+        ValueError: there is none, or it is one of Gymnasium's own, which tell no costs.
+    """
+    choose = f"choose one of: {', '.join(known_ids())}"
+    try:
+        entry_point = str(gym.spec(name).entry_point)
+    except (gym.error.Error, ImportError) as error:
+        raise ValueError(f"there is no environment {name!r}; {choose}") from error
+    if entry_point.startswith("gymnasium."):
+        raise ValueError(f"{name} is Gymnasium's own and tells no costs; {choose}")
 
 
 def known_ids() -> list[str]:

@@ -14,6 +14,7 @@ from halsted.cli.console import (
     AsJson,
     LabelsOption,
     NamesOption,
+    ended_in_order,
     fail,
     messages,
     print_json,
@@ -113,7 +114,14 @@ def evaluate(
             "--patients", "--scenes", min=1, help="Only the first so many patients or scenes."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Draws the scenes of patients and the chance of the policy; at the bench only the "
+            "latter, for the scenario names the scenes.",
+        ),
+    ] = 0,
     out: Annotated[Path | None, typer.Option(help="Results file to write (JSON).")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -204,7 +212,8 @@ def record(
             succeeded += success
             bar.advance(task)
 
-        write(Recording(name, policy, episodes, seed, out), count)
+        with ended_in_order():
+            write(Recording(name, policy, episodes, seed, out), count)
     messages.print(f"wrote {out} ({episodes} episodes, {succeeded} of them successes)")
 
 

@@ -12,7 +12,9 @@ from halsted.robot.tissue.body_state import BodyState
 from halsted.robot.tissue.building import (
     NO_GRIPS,
     finite,
+    not_negative,
     tool_arrays,
+    whole_sub_steps,
 )
 from halsted.robot.tissue.curved_needle import (
     NeedleState,
@@ -49,15 +51,10 @@ class SoftBody(BodyState):
             capsules: Rigid tools that push; None for none.
 
         Raises:
-            TissueError: the duration is no whole number of sub-steps, or a tool's pose is not
-                finite.
+            TissueError: the duration is no whole number of sub-steps, or a tool's pose or
+                friction cannot be.
         """
-        substeps = round(duration_s / self.period_s)
-        if substeps < 1 or abs(substeps * self.period_s - duration_s) > 1e-6 * duration_s:
-            raise TissueError(
-                f"a step of {duration_s} s is no whole number of sub-steps of {self.period_s} s; "
-                f"choose substeps_per_s accordingly"
-            )
+        substeps = whole_sub_steps(duration_s, self.period_s)
         tools, grips = tool_arrays(capsules), self._grip_arrays()
         self._needle.impulses[:] = 0.0
         torn = advance(
@@ -74,6 +71,8 @@ class SoftBody(BodyState):
         self._settle_poses()
         forces = grips.impulses / duration_s
         slipped = self._let_slip(forces)
+        if torn:
+            self._drop_gone()
         return StepResult(
             tools.impulses[:, :3] / duration_s,
             tools.impulses[:, 3:] / duration_s,
@@ -110,6 +109,7 @@ class SoftBody(BodyState):
         """
         pose = finite("the pose of a grip", pose, (4, 4))
         pads = finite("the pads of a grip", pads, (2, 3))
+        radius_m = not_negative("the radius of pads", radius_m)
         found = between_jaws(self._nodes.positions, self._elements, pads[0], pads[1], radius_m)
         nodes = found[self._nodes.hold[found] == FREE]
         if not len(nodes):
@@ -165,6 +165,19 @@ class SoftBody(BodyState):
             self.release(handle)
         return slipped
 
+    def _drop_gone(self) -> None:
+        """Let go of held nodes at which no tissue is left, and of grips that hold no other."""
+        for handle, grip in list(self._grips.items()):
+            is_left = self._nodes.tets_left[grip.nodes] > 0
+            if is_left.all():
+                continue
+            self._nodes.hold[grip.nodes[~is_left]] = FREE
+            if is_left.any():
+                nodes, local = grip.nodes[is_left], grip.local[is_left]
+                self._grips[handle] = replace(grip, nodes=nodes, local=local)
+            else:
+                del self._grips[handle]
+
     def _settle_poses(self) -> None:
         for handle, grip in self._grips.items():
             self._grips[handle] = replace(grip, pose=grip.next_pose)
@@ -186,6 +199,8 @@ class SoftBody(BodyState):
         intact = self._elements.fate == INTACT
         sweep_blade(self._nodes, self._elements, start, end, self._cut_areas)
         cut = np.flatnonzero(intact & (self._elements.fate != INTACT))
+        if len(cut):
+            self._drop_gone()
         areas = self._cut_areas[cut]
         total = float(areas.sum())
         shares = areas / total if total > 0.0 else np.full(len(cut), 1.0 / max(len(cut), 1))
@@ -199,6 +214,7 @@ class SoftBody(BodyState):
         self._needle.whole[COUNT], self._needle.whole[PRESSING] = 0, 0
         self._needle.whole[TIP_TET] = -1
         self._needle.centres[:] = pose[:3, 3]
+        self._needle.turn[:] = 0.0
         self._needle.rotation[...] = self._needle_rotation[...] = pose[:3, :3]
 
     def move_needle(self, pose: NDArray[np.float64]) -> None:

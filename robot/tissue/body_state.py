@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from halsted.robot.tissue.building import (
     checked_nodes,
+    constants,
     finite,
     rest_elements,
     rest_nodes,
@@ -22,7 +23,6 @@ from halsted.robot.tissue.exchange import Grip, Snapshot
 from halsted.robot.tissue.material import Material
 from halsted.robot.tissue.mesh import TetMesh
 from halsted.robot.tissue.state import INTACT, find_surface
-from halsted.robot.tissue.stepping import Constants
 
 _GRAVITY = (0.0, 0.0, -9.81)
 
@@ -63,7 +63,8 @@ class BodyState:
             needle: A suturing needle that will meet the body; place it with `place_needle`.
 
         Raises:
-            TissueError: too few sub-steps for stability, or a fixed node that does not exist.
+            TissueError: too few sub-steps for stability, a fixed node that does not exist, or a
+                number that cannot be.
         """
         self.mesh, self.material = mesh, material
         self.period_s = sub_step(mesh, material, substeps_per_s)
@@ -76,18 +77,8 @@ class BodyState:
         self._needle = needle_arrays(needle)
         self._needle_wrench = np.zeros(6)
         self._needle_rotation = np.eye(3)
-        self._constants = Constants(
-            self.period_s,
-            np.array(gravity, dtype=np.float64),
-            1.0 + material.mu / material.bulk,
-            math.exp(-material.damping * self.period_s),
-            material.tear_stretch,
-            floor_z,
-            floor_friction,
-        )
-        self._stretches = np.empty(len(mesh.tets))
-        self._volumes = np.empty(len(mesh.tets))
-        self._cut_areas = np.empty(len(mesh.tets))
+        self._constants = constants(material, self.period_s, gravity, floor_z, floor_friction)
+        self._stretches, self._volumes, self._cut_areas = np.empty((3, len(mesh.tets)))
         self._near = np.empty(len(mesh.face_nodes), np.int32)
         self._grips: dict[int, Grip] = {}
         self._next_grip = 0
@@ -109,12 +100,11 @@ class BodyState:
         Raises:
             TissueError: a placement is not finite, or tissue this stiff needs more sub-steps.
         """
-        if young_pa is not None and young_pa != self.material.young_pa:
-            material = replace(self.material, young_pa=young_pa)
+        material = self.material
+        if young_pa is not None and young_pa != material.young_pa:
+            material = replace(material, young_pa=young_pa)
             sub_step(self.mesh, material, 1.0 / self.period_s)
-            self._elements.table[...] = element_table(self._weights, material, self.period_s)
-            self.material = material
-        self.restore(self._rest)
+        self.restore(replace(self._rest, material=material))
         if placement is not None:
             placement = finite("a placement", placement, (4, 4))
             self._laid[...] = self.mesh.nodes @ placement[:3, :3].T + placement[:3, 3]
@@ -123,10 +113,15 @@ class BodyState:
     def save(self) -> Snapshot:
         """A copy of all that changes."""
         arrays = tuple(array.copy() for array in self._changing())
-        return Snapshot(arrays, tuple(self._grips.items()), self._next_grip)
+        return Snapshot(arrays, tuple(self._grips.items()), self._next_grip, self.material)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Return to a saved state, exactly."""
+        if snapshot.material != self.material:
+            self.material = snapshot.material
+            self._elements.table[...] = element_table(
+                self._weights, snapshot.material, self.period_s
+            )
         for array, saved in zip(self._changing(), snapshot.arrays, strict=True):
             array[...] = saved
         self._grips = dict(snapshot.grips)
@@ -199,18 +194,18 @@ class BodyState:
 
     @property
     def momentum(self) -> NDArray[np.float64]:
-        """(3,) kg m/s."""
-        total: NDArray[np.float64] = self.node_masses @ self._nodes.velocities
+        """(3,) of the nodes at which tissue is left, kg m/s."""
+        total: NDArray[np.float64] = (
+            self.node_masses * (self._nodes.tets_left > 0)
+        ) @ self._nodes.velocities
         return total
 
     def is_within(self, limit_m: float) -> bool:
-        """Whether every coordinate is finite and below a limit: a watchdog for runaway nodes."""
-        return bool(np.abs(self._nodes.positions).max() < limit_m)
+        """Whether every coordinate is finite and below a limit: a watchdog for runaway nodes.
 
-    @property
-    def is_finite(self) -> bool:
-        """Whether every position is a finite number; where not, the episode must end."""
-        return bool(np.isfinite(self._nodes.positions).all())
+        It looks at loose pieces too, which fall for ever without a floor.
+        """
+        return bool(np.abs(self._nodes.positions).max() < limit_m)
 
     def _measure(self) -> float:
         energy: float = measure(

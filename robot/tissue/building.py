@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from halsted.robot.tissue.gripping import Grips
 from halsted.robot.tissue.material import Material
 from halsted.robot.tissue.mesh import TetMesh
 from halsted.robot.tissue.state import FIXED, Elements, Nodes
+from halsted.robot.tissue.stepping import Constants
 
 _RATE_GRAIN_HZ = 240.0  # PyBullet's step: automatic sub-steps come in whole numbers to it
 
@@ -25,6 +27,47 @@ def finite(what: str, given: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.fl
     if array.shape != shape or not np.isfinite(array).all():
         raise TissueError(f"{what} must be {shape} finite numbers, but it is {array.tolist()}")
     return array
+
+
+def not_negative(what: str, given: float) -> float:
+    """A number that must be finite and at least 0."""
+    if not 0.0 <= given < math.inf:
+        raise TissueError(f"{what} is {given}; give a finite number, 0 or more")
+    return given
+
+
+def whole_sub_steps(duration_s: float, period_s: float) -> int:
+    """How many sub-steps a duration is."""
+    count = round(duration_s / period_s) if 0.0 < duration_s < math.inf else 0
+    if count < 1 or abs(count * period_s - duration_s) > 1e-6 * duration_s:
+        raise TissueError(
+            f"a step of {duration_s} s is no whole number of sub-steps of {period_s} s; "
+            f"choose substeps_per_s accordingly"
+        )
+    return count
+
+
+def constants(
+    material: Material,
+    period_s: float,
+    gravity: Sequence[float],
+    floor_z: float,
+    floor_friction: float,
+) -> Constants:
+    """What stays the same over all steps."""
+    if not floor_z < math.inf:
+        raise TissueError(
+            f"floor_z is {floor_z}; give a height in metres, or minus infinity for no floor"
+        )
+    return Constants(
+        period_s,
+        finite("gravity", gravity, (3,)),
+        1.0 + material.mu / material.bulk,
+        math.exp(-material.damping * period_s),
+        material.tear_stretch,
+        floor_z,
+        not_negative("floor_friction", floor_friction),
+    )
 
 
 def sub_step(mesh: TetMesh, material: Material, substeps_per_s: float | None) -> float:
@@ -91,7 +134,7 @@ def tool_arrays(capsules: Capsules | None) -> Tools:
         finite("tools at the start of a step", capsules.starts, (count, 2, 3)),
         finite("tools at the end of a step", capsules.ends, (count, 2, 3)),
         radii,
-        np.full(count, capsules.friction),
+        np.full(count, not_negative("friction of tools", capsules.friction)),
         np.zeros((count, 6)),
     )
 

@@ -57,6 +57,12 @@ class CurvedNeedle:
         for name in ("radius_m", "angle_rad", "slip_speed_m_s", "spacing_m"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise TissueError(f"{name} of the needle is {getattr(self, name)}; give it above 0")
+        for name in ("puncture_n", "cutting_n", "friction_n_per_m"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise TissueError(
+                    f"{name} of the needle is {getattr(self, name)}; give a finite number of at "
+                    "least 0"
+                )
         if self.angle_rad * self.radius_m / self.spacing_m > _MOST_POINTS - 2:
             raise TissueError(
                 f"a needle {self.angle_rad * self.radius_m:g} m long with points every "

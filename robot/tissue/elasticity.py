@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from halsted.robot.tissue.material import Material
 from halsted.robot.tissue.mesh import TetMesh
+from halsted.robot.tissue.triples import cross, dot
 
 # Columns of the table that `relax` reads, a row for each tetrahedron.
 _INVERSE, _SOFTNESS, _DEVIATORIC, _HYDROSTATIC, _COLUMNS = 0, 9, 15, 16, 17
@@ -226,22 +227,6 @@ def _shift(nodes, node, weight, x, y, z):  # type: ignore[no-untyped-def]
     nodes[node, 0] += weight * x
     nodes[node, 1] += weight * y
     nodes[node, 2] += weight * z
-
-
-@njit(cache=True, error_model="numpy")
-def cross(a, b):  # type: ignore[no-untyped-def]
-    """Cross product of two triples."""
-    return (
-        a[1] * b[2] - a[2] * b[1],
-        a[2] * b[0] - a[0] * b[2],
-        a[0] * b[1] - a[1] * b[0],
-    )
-
-
-@njit(cache=True, error_model="numpy")
-def dot(a, b):  # type: ignore[no-untyped-def]
-    """Scalar product of two triples."""
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 @njit(cache=True, error_model="numpy")

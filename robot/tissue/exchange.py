@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from halsted.robot.tissue.material import Material
+
 
 @dataclass(frozen=True, eq=False)
 class Capsules:
@@ -34,7 +36,8 @@ class StepResult:
         tool_torques: (k, 3) on each about the first end of its axis after the step, N m.
         grip_forces: (g, 3) on the tool of each grip, in the order of `SoftBody.grips`, N.
         grip_torques: (g, 3) about the origin of each grip's pose, N m.
-        slipped: Grips that were released because their force was over their limit.
+        slipped: Grips that were released because their force was over their limit; a grip all of
+            whose tissue is torn off is released too, but is not among them.
         torn: Number of tetrahedra torn.
     """
 
@@ -91,3 +94,4 @@ class Snapshot:
     arrays: tuple[NDArray[np.float64] | NDArray[np.int8] | NDArray[np.int32], ...]
     grips: tuple[tuple[int, Grip], ...]
     next_grip: int
+    material: Material

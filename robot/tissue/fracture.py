@@ -2,9 +2,10 @@
 
 A tetrahedron whose largest principal stretch is over the limit tears. A blade is a segment; the
 surface that it sweeps is two triangles, and every tetrahedron which meets them is cut, however
-fast or fine the blade. What is left on both sides shares no node, unless the cut ends inside. The
-masses of nodes stay, so momentum does; volume and stiffness of what is gone do not. A mesh of the
-resolution of the wanted cut is the remedy.
+fast or fine the blade. What is left on both sides shares no node, unless the cut ends inside. A
+node keeps its mass and momentum while any tetrahedron is left at it; then it stays where it is and
+counts no more. Volume and stiffness of what is gone are lost. A mesh of the resolution of the
+wanted cut is the remedy.
 """
 
 from __future__ import annotations

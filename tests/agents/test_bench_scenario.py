@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gymnasium as gym
 import pytest
 import yaml
 
@@ -12,6 +13,7 @@ from halsted.agents.rendering import render_episode
 from halsted.scenarios.bench import BenchScenario
 from halsted.scenarios.catalogue import ScenarioError, parse_scenario, scenario_of
 from tests.agents.conftest import SCENARIO, WALK
+from tests.envs.vector_worlds import Corridor
 
 
 def test_every_held_back_scene_is_scored_once(walk: BenchScenario) -> None:
@@ -43,6 +45,20 @@ def test_settings_are_held_against_the_environment(walk: BenchScenario) -> None:
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize("given", ["horizon: true", 'horizon: "12"', "horizon: 12.0"])
+def test_settings_are_of_their_type(walk: BenchScenario, given: str) -> None:
+    with pytest.raises(ScenarioError, match=r"task\.horizon"):
+        parse_scenario(SCENARIO.replace("horizon: 12", given), "mine.yaml")
+
+
+def test_an_environment_that_tells_no_costs_is_refused() -> None:
+    gym.register("test/Corridor-v0", entry_point=f"{Corridor.__module__}:Corridor")
+    posed = scenario_of("test/Corridor-v0")
+    with pytest.raises(PolicyError, match="does not tell cost, costs, is_success, scene"):
+        evaluate(posed, make_policy("random", posed), posed.cases("test")[:1])
+    del gym.registry["test/Corridor-v0"]
+
+
 def test_no_scene_is_both_trained_on_and_held_back(walk: BenchScenario) -> None:
     with pytest.raises(ScenarioError, match="scenes 990 to 999 are both"):
         parse_scenario(SCENARIO.replace("5000, count: 12", "990, count: 12"), "mine.yaml")
@@ -62,7 +78,9 @@ def test_learners_get_the_reward_that_suits_them(walk: BenchScenario) -> None:
     assert walk.learning_form(hindsight=True) == (WALK, {"reward": "sparse"})
     assert walk.learning_form(hindsight=False) == (WALK, {"reward": "dense"})
     fixed = parse_scenario(SCENARIO.replace("horizon: 12", "reward: dense"), "a.yaml")
-    assert fixed.learning_form(hindsight=True) == (WALK, {})
+    assert fixed.learning_form(hindsight=False) == (WALK, {})
+    # Hindsight pays for goals that it puts in by the sparse reward; two must not mix.
+    assert fixed.learning_form(hindsight=True) == (WALK, {"reward": "sparse"})
 
 
 def test_drawn_scenes_are_training_scenes_and_repeat(walk: BenchScenario) -> None:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -24,7 +25,7 @@ from halsted.agents.recording import Recording, record
 from halsted.agents.training import Training, train
 from halsted.agents.vectors import VecEnvAdapter
 from halsted.envs.vector import ChunkedVectorEnv
-from halsted.scenarios.bench import BenchScenario
+from halsted.scenarios.bench import BenchScenario, bare_scenario
 from tests.agents.conftest import WALK
 from tests.envs.vector_worlds import Corridor, Walk
 
@@ -198,16 +199,98 @@ def test_features_follow_goals_put_in_by_hindsight() -> None:
 
 
 def test_wrong_demonstrations_are_told_in_one_sentence(walk: BenchScenario, tmp_path: Path) -> None:
-    space: Any = Walk().observation_space
+    env = make_environment(walk, walk.cases("train"))
     with pytest.raises(PolicyError, match=r"cannot be read.*'halsted record'"):
-        read_demonstrations(tmp_path, space)
+        read_demonstrations(tmp_path, env)
     folder = record(Recording(WALK, "expert", 1, 0, tmp_path / "walk-v0"))
     with pytest.raises(PolicyError, match="recorded with other observations"):
-        read_demonstrations(folder, Corridor().observation_space)
+        read_demonstrations(folder, Corridor())
     (folder / "data" / "main_data.hdf5").write_bytes(b"no HDF5")
     with pytest.raises(PolicyError, match="cannot be read") as told:
-        read_demonstrations(folder, space)
+        read_demonstrations(folder, env)
     assert "\n" not in str(told.value)
+
+
+def test_demonstrations_of_another_task_are_refused(walk: BenchScenario, tmp_path: Path) -> None:
+    folder = record(Recording(WALK, "expert", 2, 0, tmp_path / "walk-v0"))
+    cases = walk.cases("train")
+    # What changes neither actions nor observations may differ.
+    rewarded = make_environment(walk, cases, reward="dense", horizon=30)
+    assert len(read_demonstrations(folder, rewarded)) == 2
+    with pytest.raises(PolicyError, match="recorded with fails '', but 'never' is learned with"):
+        read_demonstrations(folder, make_environment(walk, cases, fails="never"))
+    gym.register("test/Stroll-v0", entry_point=f"{Walk.__module__}:Walk")
+    with pytest.raises(PolicyError, match=r"recorded in test/Walk-v0, but test/Stroll-v0"):
+        read_demonstrations(folder, gym.make("test/Stroll-v0", disable_env_checker=True))
+    del gym.registry["test/Stroll-v0"]
+
+
+@pytest.mark.parametrize(
+    ("part", "said"), [("observations/desired_goal", "one observation"), ("actions", "finite")]
+)
+def test_damaged_demonstrations_leave_no_output(
+    walk: BenchScenario, tmp_path: Path, part: str, said: str
+) -> None:
+    import h5py
+
+    folder = record(Recording(WALK, "expert", 2, 0, tmp_path / "walk-v0"))
+    with h5py.File(folder / "data" / "main_data.hdf5", "r+") as file:
+        values = file[f"episode_1/{part}"][:]
+        del file[f"episode_1/{part}"]
+        values[0] = np.nan
+        file[f"episode_1/{part}"] = values if part == "actions" else values[:-1]
+    how = Training("sac-her", 8, demonstrations=folder, tensorboard=False)
+    with pytest.raises(PolicyError, match=said):
+        train(walk, tmp_path / "out", how)
+    assert not (tmp_path / "out").exists()
+
+
+def test_pictures_are_neither_cloned_nor_relabelled(tmp_path: Path) -> None:
+    sees = bare_scenario("halsted/NeedleReach-v0").model_copy(update={"task": {"sight": "rgb"}})
+    for algorithm, shown in (("sac-her", 0), ("sac", 1)):
+        how = Training(algorithm, 8, demonstrations=shown, tensorboard=False)  # type: ignore[arg-type]
+        with pytest.raises(PolicyError, match="does not take pictures"):
+            train(sees, tmp_path / "out", how)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_policy_of_other_observations_is_refused(walk: BenchScenario, tmp_path: Path) -> None:
+    settings = {"learning_starts": 100}
+    train(walk, tmp_path, Training("sac", 20, settings=settings, tensorboard=False))
+    policy = make_policy(str(tmp_path), walk)
+    with pytest.raises(PolicyError, match="trained with the observation space"):
+        policy.reset(Corridor(), 0)
+    card = json.loads((tmp_path / "policy.json").read_text())
+    (tmp_path / "policy.json").write_text(json.dumps(card | {"environment": "test/Run-v0"}))
+    with pytest.raises(PolicyError, match=r"names the environment 'test/Run-v0'"):
+        make_policy(str(tmp_path), walk)
+
+
+def test_a_fixed_temperature_is_refused() -> None:
+    vector = adapted("sync", [Walk])
+    with pytest.raises(PolicyError, match=r"ent_coef is 0\.05"):
+        make_learner("sac-her", vector, WALK, 0, settings={"ent_coef": 0.05})
+    vector.close()
+
+
+def test_values_may_be_as_low_as_rewards_with_harm_make_them() -> None:
+    vector = adapted("sync", [Walk])
+    vector.set_attr("harm_price", 0.5)
+    model = make_learner("sac-her", vector, WALK, 0)
+    assert model.least_reward == -1.0 - 0.5 * 3
+    vector.close()
+
+
+def test_options_are_one_for_all_environments() -> None:
+    vector = adapted("sync", [Walk, Walk])
+    scenes = [{"scene": {"place": [0, 0], "goal": [goal, 1]}} for goal in (1, 2)]
+    vector.set_options(scenes[0])
+    first: Any = vector.reset()
+    assert first["desired_goal"].tolist() == [[1, 1], [1, 1]]
+    vector.set_options(scenes)
+    with pytest.raises(PolicyError, match="differ between environments"):
+        vector.reset()
+    vector.close()
 
 
 def test_hindsight_needs_goals() -> None:

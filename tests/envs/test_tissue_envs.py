@@ -61,13 +61,34 @@ def test_rough_play_stays_finite(task: type[TissueEnv]) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_full_commands_held_for_four_steps_stay_finite(task: type[TissueEnv]) -> None:
+    env = task(horizon=120)
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        observation, _ = env.reset(seed=seed)
+        for number in range(120):
+            if number % 4 == 0:
+                action = rng.choice([-1.0, 1.0], env.command.size).astype(np.float32)
+            observation, _, terminated, truncated, info = env.step(action)
+            assert env.observation_space.contains(observation)
+            assert np.isfinite(env.body.positions).all() and np.isfinite(env.body.velocities).all()
+            assert info["costs"]["instability"] == 0.0
+            if terminated or truncated:
+                break
+    env.close()
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_the_watchdog_ends_what_has_run_away(task: type[TissueEnv]) -> None:
     env = task()
     env.reset(seed=0)
     env.body._nodes.velocities[np.flatnonzero(env.body._nodes.inverse_masses)[-1]] = 1e6
     idle = np.zeros(env.command.size, np.float32)
-    observation, _, terminated, _, info = env.step(idle)
-    assert terminated and info["costs"]["instability"] == 1.0 and not info["is_success"]
+    observation, reward, terminated, truncated, info = env.step(idle)
+    assert truncated and not terminated
+    assert info["costs"]["instability"] == 1.0 and not info["is_success"]
+    goals = observation["achieved_goal"], observation["desired_goal"]
+    assert env.compute_reward(*goals, info) == reward
     assert env.observation_space.contains(observation)
     _, info = env.reset(seed=0)
     assert env.step(idle)[4]["costs"]["instability"] == 0.0
@@ -98,6 +119,36 @@ def test_the_target_comes_into_sight_as_the_goal_says() -> None:
 
 
 _TARGET = LABELS.index("target")
+
+
+def test_a_flap_pushed_back_with_open_jaws_is_no_success() -> None:
+    """Pushed from below the target comes into sight, but nothing is held, and tissue tears."""
+    env = TissueRetractEnv()
+    env.reset(seed=0)
+    most_seen = 0.0
+    for number in range(150):
+        back = -env.placement[:3, 0]
+        gap = env.edge - 0.012 * back + [0, 0, 0.011 if number < 12 else -0.004] - env.tool
+        way = gap / 0.006 if number < 25 else back
+        action = np.clip([*way, 0.0, 1.0], -1, 1).astype(np.float32)
+        observation, reward, terminated, _, info = env.step(action)
+        goals = observation["achieved_goal"], observation["desired_goal"]
+        assert env.compute_reward(*goals, info) == pytest.approx(reward)
+        assert not terminated and not info["is_success"]
+        most_seen = max(most_seen, float(goals[0][0]))
+    env.close()
+    assert most_seen == 1.0
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_retraction_needs_sight_hold_and_whole_tissue(missing: int) -> None:
+    env = TissueRetractEnv()
+    info, _ = play(env, 0)
+    achieved = env._achieved()
+    assert info["is_success"] and env.compute_reward(achieved, env._desired(), {}) == 0.0
+    achieved[missing] = 0.9 if missing == 0 else 0.0
+    assert env.compute_reward(achieved, env._desired(), {}) == -1.0
+    env.close()
 
 
 def test_jaws_that_close_beside_tissue_hold_nothing() -> None:
@@ -229,6 +280,22 @@ def test_the_stitch_is_where_the_marks_are() -> None:
     assert np.linalg.norm(achieved[:3] - desired[:3]) < 0.003
     assert np.linalg.norm(achieved[3:6] - desired[3:6]) < 0.003
     assert np.linalg.norm(achieved[:3] - achieved[3:6]) > 0.009
+
+
+@pytest.mark.parametrize("task", [TissueRetractEnv, SutureEnv])
+def test_loose_tissue_falls_no_farther_than_its_bed(task: type[TissueEnv]) -> None:
+    env = task()
+    env.reset(seed=0)
+    low, high = env.body.positions.min(axis=0), env.body.positions.max(axis=0)
+    middle = 0.5 * (low[2] + high[2]) + 2e-4
+    blade = np.array([[-0.1, -0.1, middle], [0.1, -0.1, middle]])
+    env.body.cut(blade, np.add(blade, (0.0, 0.2, 0.0)))
+    assert (env.body.fate == 2).any() and (env.body.fate == 0).any()
+    for _ in range(40):
+        info = env.step(np.array([*np.zeros(env.command.size - 1), -1.0], np.float32))[4]
+        assert info["costs"]["instability"] == 0.0
+    assert env.body.positions[:, 2].min() >= low[2] - 1e-6
+    env.close()
 
 
 def test_the_jaws_hold_the_needle_on_its_wire() -> None:

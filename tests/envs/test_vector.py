@@ -144,3 +144,50 @@ def test_closing_twice_is_closing_once(chunked: Make) -> None:
     vector.close()
     vector.close()
     assert multiprocessing.active_children() == []
+
+
+def test_an_interrupted_call_closes_the_vector(
+    chunked: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vector = chunked([Walk] * 2)
+    vector.reset(seed=0)
+
+    def interrupt(_: object) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vector, "_receive", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            vector.step(np.zeros((2, 2), np.float32))
+    with pytest.raises(VectorWorkerError, match="closed"):
+        vector.get_attr("horizon")
+
+
+def test_what_does_not_fit_is_refused_and_the_workers_stay(chunked: Make) -> None:
+    vector = chunked([Walk] * 2)
+    vector.reset(seed=0)
+    with pytest.raises(VectorWorkerError, match="1 values were given for 2"):
+        vector.set_attr("label", ["a"])
+    with pytest.raises(VectorWorkerError, match="actions do not fit 2"):
+        vector.step(np.zeros((3, 2), np.float32))
+    with pytest.raises(VectorWorkerError, match="cannot be sent"):
+        vector.call("render", lambda: None)
+    with pytest.raises(VectorWorkerError, match="no environment 9; choose one of 0 to 1"):
+        vector.call_one(9, "horizon")
+    assert vector.get_attr("horizon") == (7, 7)
+    assert vector.get_attr("label") == ("walk", "walk")
+    vector.close()
+    with pytest.raises(VectorWorkerError, match="closed"):
+        vector.call_one(0, "horizon")
+
+
+def test_the_first_environment_cannot_be_made(chunked: Make) -> None:
+    with pytest.raises(VectorWorkerError, match=r"environment 0 of 2 .*no room"):
+        chunked([functools.partial(Walk, fails="making"), Walk])
+
+
+def test_seeds_may_be_numpys(chunked: Make) -> None:
+    vector = chunked([Walk] * 2)
+    plain = vector.reset(seed=3)
+    check_same(vector.reset(seed=np.int64(3)), plain)  # type: ignore[arg-type]
+    check_same(vector.reset(seed=np.array([3, 4])), plain)  # type: ignore[arg-type]

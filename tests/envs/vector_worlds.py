@@ -22,7 +22,7 @@ class Walk(gym.Env[Any, Any]):
         render_mode: str | None = None,
     ) -> None:
         self.horizon, self.fails, self.render_mode = horizon, fails, render_mode
-        self.reward = reward
+        self.reward, self.harm_price = reward, 0.0
         box = gym.spaces.Box(-10.0, 10.0, (2,), np.float32)
         self.observation_space = gym.spaces.Dict(
             {"observation": box, "achieved_goal": box, "desired_goal": box}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -188,6 +190,22 @@ def test_episodes_are_recorded(scenario: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_nothing_is_left_of_a_recording_that_is_ended(tmp_path: Path) -> None:
+    pytest.importorskip("minari")
+    out = tmp_path / "out" / "reach-v0"
+    arguments = ("halsted/NeedleReach-v0", "--policy", "random", "--episodes", 100_000)
+    command = [sys.executable, "-m", "halsted", "record", *map(str, arguments), "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + 60
+        while not list(out.parent.glob(".partial-*/data")) and time.monotonic() < until:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert "Traceback" not in said
+    assert list(out.parent.iterdir()) == []
+
+
 def test_a_recording_over_another(scenario: Path, tmp_path: Path) -> None:
     done = halsted("record", scenario, "--out", tmp_path)
     check_refusal(done, str(tmp_path), "exists already")
@@ -303,6 +321,14 @@ def test_a_scenario_file_that_names_what_is_not_there(
     lines = [line for line in SCENARIO.splitlines() if not line.startswith(f"{field}:")]
     scenario.write_text("\n".join([*lines, f"{field}: {value}", ""]))
     check_refusal(halsted("evaluate", scenario, "--policy", "expert"), value)
+
+
+@pytest.mark.parametrize("command", ["train", "render", "evaluate"])
+def test_an_environment_of_gymnasiums_own(tmp_path: Path, command: str) -> None:
+    policy = () if command == "train" else ("--policy", "random")
+    done = halsted(command, "phys2d/CartPole-v1", *policy, "--out", tmp_path / "a.png")
+    check_refusal(done, "phys2d/CartPole-v1", "Gymnasium's own", "halsted/NeedleReach-v0")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_policy_of_another_scenario(make_policy: Callable[[str], Path]) -> None:

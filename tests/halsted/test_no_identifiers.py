@@ -7,6 +7,7 @@ docs/exports.md says that they are identified.
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import re
 import subprocess
@@ -228,6 +229,39 @@ def test_patients_in_the_cache(tmp_path, dicom, others):
     )
     _check(tmp_path, done)
     assert any((tmp_path / "cache").iterdir())
+
+
+SCENARIO = f"""
+name: mine
+title: Mine
+environment: halsted/NeedleBiopsy-v0
+goal_environment: halsted/NeedleBiopsyGoal-v0
+organ: liver
+patients:
+  train: [{{phantom: thorax_abdomen, first_seed: 0, count: 1}}]
+  test:
+    - scan: /{SECRET}/{BORN}/ct.nii.gz
+      labels: /{SECRET}/a.nii.gz
+      label_names: /{SECRET}/n.json
+task: {{horizon: 2}}
+"""
+
+
+def test_results_and_recordings_of_a_scenario_on_scans(tmp_path):
+    pytest.importorskip("minari")
+    from halsted.agents.evaluation import results
+    from halsted.agents.recording import Recording, record
+    from halsted.scenarios.catalogue import load_scenario
+
+    path = tmp_path / "mine.yaml"
+    path.write_text(SCENARIO)
+    scenario = load_scenario(str(path))
+    told = results(scenario, 0, {})["scenario_content"]
+    assert told["patients"]["test"][0]["scan"] == scenario.cases("test")[0].name
+    assert not _found(json.dumps(told).encode())
+    record(Recording(str(path), "random", 1, 0, tmp_path / "out" / "mine-v0"))
+    assert list((tmp_path / "out").rglob("metadata.json"))
+    assert list(_leaks(tmp_path / "out")) == []
 
 
 def _truncate(folder: Path) -> None:

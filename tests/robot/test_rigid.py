@@ -163,6 +163,11 @@ def test_a_camera_tells_arm_target_and_table_apart() -> None:
     frame = world.look(Camera(64, 64, eye=(0.1, 0.0, 0.05), target=(0.0, 0.0, 0.0)))
     assert frame.image.shape == (64, 64, 3)
     assert set(np.unique(frame.labels)) >= {1, 2, 4}  # arm, target, fixture
+    camera = Camera(64, 64, eye=(0.1, 0.0, 0.05), target=(0.0, 0.0, 0.0))
+    rows, columns = np.nonzero(frame.labels == 2)
+    seen = camera.pixel_of(np.array([0.0, 0.0, 0.003]))
+    assert seen == pytest.approx((columns.mean() + 0.5, rows.mean() + 0.5), abs=2.5)
+    assert camera.pixel_of(np.array([0.3, 0.0, 0.1])) is None  # behind
     # The table's plane lies as far as geometry says, at the image's middle or beside the cube.
     below = Camera(64, 64, eye=(0.12, 0.12, 0.1), target=(0.12, 0.12, 0.0), up=(0.0, 1.0, 0.0))
     assert np.allclose(world.look(below).depth_m[28:36, 28:36], 0.1, atol=1e-3)

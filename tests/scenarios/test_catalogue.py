@@ -13,6 +13,7 @@ from halsted.scenarios.catalogue import (
     load_scenario,
     parse_scenario,
     scenario_names,
+    scenario_of,
 )
 from halsted.scenarios.patients import PatientScenario
 
@@ -88,6 +89,18 @@ def test_an_environment_that_is_not_there_is_named(field: str) -> None:
     values = yaml.safe_load(PLAIN) | {field: "halsted/Knee-v0"}
     with pytest.raises(ScenarioError, match=rf"{field}: .*Knee-v0.*halsted/NeedleBiopsy-v0"):
         parse_scenario(yaml.safe_dump(values), "mine.yaml")
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "phys2d/CartPole-v1"])
+def test_gymnasiums_own_environments_are_refused(name: str) -> None:
+    values = yaml.safe_load(PLAIN) | {"environment": name}
+    with pytest.raises(ScenarioError, match=rf"environment: .*{name} is Gymnasium's own"):
+        parse_scenario(yaml.safe_dump(values), "mine.yaml")
+
+
+def test_an_id_of_gymnasiums_own_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="Gymnasium's own"):
+        scenario_of("phys2d/CartPole-v1")
 
 
 def test_broken_yaml_names_its_line() -> None:

@@ -40,6 +40,7 @@ class TissueRetractEnv(TissueEnv):
     6 mm. The instrument takes that edge between its jaws, lifts it and folds it back until the
     target beneath can be seen from above: until no vertical ray to the target's disc, 3 mm in
     radius, or to a margin of 2 mm around it, meets tissue. The instrument itself is not counted.
+    The flap must be held then, and nothing of it torn.
 
     ## Action Space
     `Box(-1, 1, (5,), float32)`: a Cartesian step of the tool (3), its tilt about the line of its
@@ -49,15 +50,17 @@ class TissueRetractEnv(TissueEnv):
     press on it; see `halsted.robot.tissue.gripping`. A grip slips off above 1 N.
 
     ## Observation Space
-    `Dict` of float32 in goal form. The goal is one number: the share of the target and its margin
-    that can be seen, wanted to be 1. With `sight` other than `state` also images, see `BenchEnv`.
+    `Dict` of float32 in goal form. A goal is the share of the target and its margin that can be
+    seen, 1 for a flap that is held, and 1 for one of which nothing is torn; all are wanted to be 1.
+    With `sight` other than `state` also images, see `BenchEnv`.
 
     ## Starting State
     The tool stands 2 to 3 cm over the turned-up edge, 1 cm aside. Place and heading of the flap,
-    its stiffness (6 to 10 kPa) and the target's place are drawn.
+    its stiffness (5 to 8 kPa) and the target's place are drawn.
 
     ## Episode End
-    Terminated when all of the target and its margin is exposed; truncated after `horizon` steps.
+    Terminated when all of the target and its margin is exposed by a flap that is held and whole;
+    truncated after `horizon` steps.
 
     Coupling, rewards, costs and arguments are those of `TissueEnv`. Tearing counts as `strain`, a
     grip that slips off as `drop`.
@@ -83,7 +86,7 @@ class TissueRetractEnv(TissueEnv):
             Entry("strain", 1, "1", 0.5, "greatest stretch of tissue, by stereo vision", 10.0),
         )
     )
-    goal_size = 1
+    goal_size = 3
     goal_scale: ClassVar[float] = 1.0
 
     # -- What an expert may look at --------------------------------------------------------------
@@ -91,7 +94,7 @@ class TissueRetractEnv(TissueEnv):
     @property
     def is_holding(self) -> bool:
         """Whether tissue is held."""
-        return self._grip is not None
+        return bool(self.body.grips)
 
     @property
     def edge(self) -> Vector:
@@ -123,22 +126,21 @@ class TissueRetractEnv(TissueEnv):
         body = SoftBody(mesh, material, fixed, floor_z=_BED_M)
         self._edge = Markers(body)
         self._edge.place(np.array([[LENGTH_M - THICKNESS_M / 2, 0.0, LIP_M]]))
-        self._grip: int | None = None
         self._closing = False
         return body
 
     def _follow(self, tools: Capsules, touch: Touch) -> tuple[Vector, Vector]:
-        if self._grip is not None:
-            self.body.move_grip(self._grip, self._pose)
+        is_held = self.is_holding
+        for grip in self.body.grips:
+            self.body.move_grip(grip, self._pose)
+        if is_held:
             tools = Capsules(tools.starts[2:], tools.ends[2:], tools.radii[2:])  # without the jaws
         result = self.body.step(EXCHANGE_S, tools)
         touch.torn += result.torn
         force: Vector = result.tool_forces.sum(axis=0)
-        if self._grip is not None:
+        if is_held:
             force = force + result.grip_forces[0]
-            if result.slipped:
-                self._grip = None
-                touch.slipped += 1
+            touch.slipped += len(result.slipped)
         elif self._closing:
             self._close_on(result.tool_forces[:2])
         return force, self.tool
@@ -168,7 +170,7 @@ class TissueRetractEnv(TissueEnv):
         self._target = (self._placement @ (*scene["target"], 0.0, 1.0))[:3]
         self._target[2] = _BED_M / 2
         self._spots = self._target + _SPOTS
-        self._grip, self._closing = None, False
+        self._closing = False
         self._guide.azimuth = yaw + math.pi / 2
         self._place_guide(np.array(scene["tool"]), 0.0)
         self._begin(_OPEN_SHARE)
@@ -179,10 +181,10 @@ class TissueRetractEnv(TissueEnv):
             preset.step_m * action[:3], preset.step_rad * action[3], self.tool
         )
         self._closing = bool(action[4] < 0.0)
-        if self._grip is not None and not self._closing:
-            self.body.release(self._grip)
-            self._grip = None
-        if self._grip is None:
+        if not self._closing:
+            for grip in self.body.grips:
+                self.body.release(grip)
+        if not self.is_holding:
             self._opening = 0.0 if self._closing else _OPEN_SHARE
         return self._carry_out(not reached, np.zeros(3))
 
@@ -202,13 +204,14 @@ class TissueRetractEnv(TissueEnv):
         )
 
     def _achieved(self) -> Vector:
-        return np.array([1.0 - hidden_from_above(self.body, self._spots).mean()])
+        seen = 1.0 - hidden_from_above(self.body, self._spots).mean()
+        return np.array([seen, self.is_holding, not self.body.fate.any()], np.float64)
 
     def _desired(self) -> Vector:
-        return np.ones(1)
+        return np.ones(3)
 
     def _success(self, achieved: Vector, desired: Vector) -> NDArray[np.bool_]:
-        return np.asarray(achieved[..., 0] > desired[..., 0] - 1e-6)
+        return np.asarray((achieved > desired - 1e-6).all(axis=-1))
 
     def _potential(self, achieved: Vector, desired: Vector) -> float:
         """The share still hidden, as a way of the edge, and the way to the edge till it is held."""
@@ -223,10 +226,8 @@ class TissueRetractEnv(TissueEnv):
         """Grip what is between the jaws, if both press on it."""
         if not (np.abs(jaw_forces).max(axis=1) > 0.0).all():
             return
-        self._grip = self.body.grip(
-            self._pose, pads(self._pose, self._angle), _PAD_RADIUS_M, _GRIP_FORCE_N
-        )
-        if self._grip is not None:
+        self.body.grip(self._pose, pads(self._pose, self._angle), _PAD_RADIUS_M, _GRIP_FORCE_N)
+        if self.is_holding:
             self._opening = self.world.opening(0)
 
 

@@ -117,7 +117,7 @@ class SutureEnv(TissueEnv):
         mesh = block((LENGTH_M, WIDTH_M, THICKNESS_M), _CELLS, (-LENGTH_M / 2, -WIDTH_M / 2, 0.0))
         held = np.flatnonzero(mesh.nodes[:, 2] < 1e-9)
         material = Material(young_pa=_YOUNG_PA[1], poisson=0.4)
-        body = SoftBody(mesh, material, held, needle=NEEDLE)
+        body = SoftBody(mesh, material, held, floor_z=0.0, needle=NEEDLE)
         self._marks = Markers(body)
         self._entered: Vector | None = None
         self._emerged: Vector | None = None
@@ -184,7 +184,10 @@ class SutureEnv(TissueEnv):
         centre, _ = self._guide.measured_pose(self.world.joints[0])
         reached = self._guide.move(preset.step_m * action[:3], preset.step_rad * action[3], centre)
         to_tip = NEEDLE.radius_m * np.array([0.0, 0.0, 1.0])
-        return self._carry_out(not reached, _TO_ARC_M + to_tip)
+        costs = self._carry_out(not reached, _TO_ARC_M + to_tip)
+        if self._is_unstable:
+            self._entered = self._emerged = None
+        return costs
 
     def _state(self) -> Vector:
         centre, turn = self._guide.measured_pose(self.world.joints[0])

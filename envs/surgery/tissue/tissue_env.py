@@ -66,7 +66,8 @@ class TissueEnv(GoalBenchEnv):
     `info["cost"]` is the sum of `info["costs"]`: a step with a tip faster than 0.2 m/s (`speed`),
     with more than 2 N on tissue or table (`force`), with tissue stretched by more than half its
     length or tearing (`strain`), with a command beyond workspace, reach or joint limits
-    (`limits`); a grip that slips off (`drop`); the end by the watchdog (`instability`).
+    (`limits`); a grip that slips off (`drop`); the end by the watchdog, a truncation
+    (`instability`).
 
     ## Arguments
     `preset`: `default` (30 Hz) only. `reward`, `harm_price`: see above. `horizon`: control steps.
@@ -225,7 +226,10 @@ class TissueEnv(GoalBenchEnv):
         self._axes = capsules(self._pose, self._angle)
 
     def _watch(self) -> None:
-        """End the episode where numbers have run away; a last observation stays finite."""
+        """End the episode where numbers have run away; a last observation stays finite.
+
+        Looked at are the arm and all of the tissue, loose pieces too, which the floor holds up.
+        """
         self._is_unstable = not (self.world.is_sane() and self.body.is_within(_RUNAWAY_M))
         if self._is_unstable:
             self.body.reset()

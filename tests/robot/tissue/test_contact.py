@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from halsted.robot.tissue import Capsules, Material, SoftBody, TissueError, block
-from halsted.robot.tissue.contact import closest
+from halsted.robot.tissue.closeness import closest
 
 STEP_S = 1 / 60
 
@@ -50,7 +50,7 @@ def test_a_tool_finer_than_the_elements_does_not_slip_through(
         sheet.step(STEP_S, probe(depth, depth, radius))
     # All tissue on the tool's line lies under the tool.
     assert deepest_under(sheet) < depth + 1e-4
-    assert sheet.is_finite
+    assert sheet.is_within(np.inf)
 
 
 def test_the_force_on_a_tool_is_the_momentum_given_to_the_tissue() -> None:
@@ -113,3 +113,7 @@ def test_tools_that_cannot_be_are_refused(sheet: SoftBody) -> None:
         sheet.step(STEP_S, probe(0.0, 0.0, 0.0))
     with pytest.raises(TissueError, match="finite"):
         sheet.step(STEP_S, probe(0.0, float("nan"), 0.001))
+    for friction in (-1.0, float("nan"), float("inf")):
+        rod = probe(0.0, 0.0, 0.001)
+        with pytest.raises(TissueError, match="friction of tools"):
+            sheet.step(STEP_S, Capsules(rod.starts, rod.ends, rod.radii, friction))

@@ -114,6 +114,15 @@ def test_what_cannot_be_simulated_is_refused(sheet_mesh: TetMesh) -> None:
         SoftBody(sheet_mesh, Material(), [9999])
     with pytest.raises(TissueError, match="whole number"):
         SoftBody(sheet_mesh, Material()).step(1e-5)
+    for duration in (float("nan"), float("inf"), -1 / 60):
+        with pytest.raises(TissueError, match="whole number"):
+            SoftBody(sheet_mesh, Material()).step(duration)
+    with pytest.raises(TissueError, match="floor_z is nan"):
+        SoftBody(sheet_mesh, Material(), floor_z=float("nan"))
+    with pytest.raises(TissueError, match="floor_friction is -5"):
+        SoftBody(sheet_mesh, Material(), floor_z=0.0, floor_friction=-5.0)
+    with pytest.raises(TissueError, match="gravity"):
+        SoftBody(sheet_mesh, Material(), gravity=(0.0, 0.0, float("nan")))
     with pytest.raises(TissueError, match="no volume"):
         block((0.1, 0.1, 0.0), (1, 1, 1))
     with pytest.raises(TissueError, match="no positive volume"):

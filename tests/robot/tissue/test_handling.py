@@ -93,6 +93,59 @@ def test_a_grip_slips_off_above_its_force(sheet: SoftBody) -> None:
     assert sheet.grips == ()
 
 
+def test_a_grip_does_not_outlive_its_tissue(sheet: SoftBody) -> None:
+    handle = sheet.grip(np.eye(4), PADS, 0.006)
+    assert handle is not None
+    before = sheet.gripped_nodes(handle)
+    edge = np.array([[0.0003, -0.1, 0.001], [0.0003, -0.1, -0.007]])
+    sheet.cut(edge, np.add(edge, (0, 0.2, 0)))
+    for x in (0.001, 0.0045, 0.0085):
+        sheet.cut(np.add(edge, (x, 0, 0)), np.add(edge, (x, 0.2, 0)))
+    after = sheet.gripped_nodes(handle)
+    left = np.unique(sheet.mesh.tets[sheet.fate == 0])
+    assert set(after) == set(before) & set(left)
+    assert 0 < len(after) < len(before)
+    for x in np.linspace(-0.012, 0, 13):
+        sheet.cut(np.add(edge, (x, 0, 0)), np.add(edge, (x, 0.2, 0)))
+    assert sheet.grips == ()
+    assert sheet.step(STEP_S).grip_forces.shape == (0, 3)
+    with pytest.raises(TissueError, match="holds nothing"):
+        sheet.release(handle)
+
+
+def test_a_grip_lets_go_of_nodes_that_are_torn_off() -> None:
+    mesh = block((0.02, 0.004, 0.004), (5, 1, 1), (0.0, -0.002, -0.002))
+    body = SoftBody(mesh, Material(tear_stretch=1.3), np.flatnonzero(mesh.nodes[:, 0] < 1e-9))
+    handle = body.grip(np.eye(4), np.array([[0.02, 0, 0.003], [0.02, 0, -0.003]]), 0.003)
+    assert handle is not None
+    before = body.gripped_nodes(handle)
+    for number in range(60):
+        angle = 0.2 * number
+        pose = at(0.001 * number, 0, 0)
+        pose[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        if body.grips:
+            body.move_grip(handle, pose)
+        body.step(STEP_S)
+        held = set(body.gripped_nodes(handle).tolist()) if body.grips else set()
+        assert held <= set(np.unique(mesh.tets[body.fate == 0]))
+    assert len(held) < len(before)
+
+
+def test_nodes_without_tissue_stay_and_have_no_momentum() -> None:
+    mesh = block((0.01, 0.01, 0.01), (1, 1, 1))
+    body = SoftBody(mesh, Material(damping=0.0), gravity=(0, 0, 0))
+    body._nodes.velocities[:] = (0.1, 0, 0)
+    body.step(body.period_s * 4)
+    assert body.momentum == pytest.approx([0.1 * body.node_masses.sum(), 0, 0])
+    blade = np.array([[-0.1, -0.1, 0.005], [0.1, -0.1, 0.005]])
+    body.cut(blade, np.add(blade, (0, 0.2, 0)))
+    assert (body.fate == 2).all()
+    assert body.momentum == pytest.approx([0, 0, 0])
+    places = body.positions.copy()
+    body.step(body.period_s * 4)
+    assert (body.positions == places).all()
+
+
 def test_tissue_tears_above_its_limit_and_not_below(
     sheet_mesh: TetMesh, edge: NDArray[np.int64]
 ) -> None:
@@ -198,7 +251,7 @@ def test_rough_handling_neither_blows_up_nor_leaves_tissue_inside_out(
             body.release(handle)
         for _ in range(60):
             body.step(STEP_S)
-        assert body.is_finite
+        assert body.is_within(np.inf)
         assert np.abs(body.velocities).max() < 20.0  # fragments fall
         assert np.abs(body.positions[:, :2]).max() < 0.2
 

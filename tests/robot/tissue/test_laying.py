@@ -43,6 +43,20 @@ def test_a_body_made_stiffer_by_reset_is_the_stiffer_body(
     assert changed.positions.tobytes() == built.positions.tobytes()
 
 
+def test_a_restored_state_has_the_stiffness_it_was_saved_with(sheet: SoftBody) -> None:
+    sheet.step(STEP_S)
+    saved = sheet.save()
+    ends = []
+    for young_pa in (sheet.material.young_pa, 5e3):
+        sheet.reset(young_pa=young_pa)
+        sheet.restore(saved)
+        assert sheet.material.young_pa == saved.material.young_pa
+        for _ in range(5):
+            sheet.step(STEP_S)
+        ends.append(sheet.positions.tobytes())
+    assert ends[0] == ends[1]
+
+
 def test_tissue_too_stiff_for_its_sub_steps_is_refused(sheet: SoftBody) -> None:
     with pytest.raises(TissueError, match="too few"):
         sheet.reset(young_pa=1e6)

@@ -116,8 +116,20 @@ def test_a_drive_is_the_same_to_the_bit_after_a_reset(body: SoftBody) -> None:
     assert ends[0] == ends[1]
 
 
+def test_a_needle_that_is_placed_forgets_the_turn_it_was_told(body: SoftBody) -> None:
+    body.move_needle(pose(1.2))
+    body.place_needle(pose(-0.5))
+    body.step(STEP_S)
+    assert body.needle.entries == 0 and not body.needle.is_pressing
+    assert not body.needle.force.any()
+
+
 def test_a_needle_that_cannot_be_is_refused() -> None:
     with pytest.raises(TissueError, match="radius_m"):
         CurvedNeedle(radius_m=0.0)
     with pytest.raises(TissueError, match="wider"):
         CurvedNeedle(spacing_m=1e-4)
+    with pytest.raises(TissueError, match="puncture_n of the needle is nan"):
+        CurvedNeedle(puncture_n=float("nan"))
+    with pytest.raises(TissueError, match="cutting_n of the needle is -1"):
+        CurvedNeedle(cutting_n=-1.0)
