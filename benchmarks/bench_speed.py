@@ -19,9 +19,9 @@ from statistics import median
 from typing import Any
 
 import gymnasium as gym
+from common import RESULTS, platform_facts, say, write_and_print
 
 import halsted  # noqa: F401 - registers the environments
-from benchmarks.common import RESULTS, platform_facts, say, write_and_print
 from halsted.agents.scripted import make_expert
 from halsted.agents.statistics import wilson_interval
 from halsted.robot.rigid import GRASP_EVERY, RigidWorld

@@ -231,7 +231,7 @@ def test_demonstrations_of_another_task_are_refused(walk: BenchScenario, tmp_pat
 def test_damaged_demonstrations_leave_no_output(
     walk: BenchScenario, tmp_path: Path, part: str, said: str
 ) -> None:
-    import h5py
+    import h5py  # type: ignore[import-untyped]
 
     folder = record(Recording(WALK, "expert", 2, 0, tmp_path / "walk-v0"))
     with h5py.File(folder / "data" / "main_data.hdf5", "r+") as file:
