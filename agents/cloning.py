@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.callbacks import BaseCallback
 
 from halsted.agents.demonstrations import Demonstration, stacked
 from halsted.agents.guided import GuidedSac
@@ -49,26 +48,6 @@ class Cloner:
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._optimiser.step()
         return float(loss.detach())
-
-
-class KeepCloning(BaseCallback):
-    """Goes on cloning while an off-policy learner learns, so that it does not forget.
-
-    The demonstrations then stand beside the critic, as the auxiliary loss of Nair et al. (2018),
-    "Overcoming exploration in reinforcement learning with demonstrations", ICRA,
-    arXiv:1709.10089.
-    """
-
-    def __init__(self, cloner: Cloner) -> None:
-        """Take what clones; it does so once before each round of the learner's updates."""
-        super().__init__()
-        self._cloner = cloner
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_end(self) -> None:
-        self._cloner.clone(1)
 
 
 def _loss_of(model: Any) -> Callable[[Any, Any, torch.Tensor], torch.Tensor]:
