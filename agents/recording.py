@@ -5,10 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import platform
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +22,7 @@ from halsted.agents.errors import PolicyError
 from halsted.agents.making import make_environment, make_policy
 from halsted.agents.policy import Policy
 from halsted.imaging_bridge.errors import OutputError
-from halsted.imaging_bridge.files import make_folder
+from halsted.imaging_bridge.files import whole_folder
 from halsted.scenarios.catalogue import scenario_of
 from halsted.scenarios.schema import Scenario, Start
 
@@ -76,7 +74,7 @@ def record(what: Recording, on_episode: Callable[[bool], None] = lambda _: None)
     environment = policy.environment or scenario.environment
     cases = scenario.cases("train")
     with (
-        _whole_folder(what.out) as partial,
+        whole_folder(what.out) as partial,
         closing(make_environment(scenario, cases, environment)) as env,
     ):
         storage = _new_storage(partial / "data", env, what, scenario, policy)
@@ -84,26 +82,6 @@ def record(what: Recording, on_episode: Callable[[bool], None] = lambda _: None)
             succeeded = _record_episode(storage, env, policy, start)
             on_episode(succeeded)
     return what.out
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """A temporary folder beside `out`, which becomes `out` if all goes well."""
-    make_folder(out.parent)
-    partial: Path | None = None
-    try:
-        partial = Path(tempfile.mkdtemp(dir=out.parent.resolve(), prefix=".partial-"))
-        yield partial
-        partial.chmod(0o755)
-        partial.rename(out)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {out} ({error.strerror or error}); make room there or choose another "
-            "output folder"
-        ) from error
-    finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _new_storage(

@@ -1,8 +1,10 @@
 """Writing files so that a reader never meets half of one."""
 
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from halsted.imaging_bridge.errors import OutputError
@@ -56,3 +58,32 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
 def write_text(path: Path, text: str) -> Path:
     """Write `text` to `path` as UTF-8, whole or not at all."""
     return write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """A temporary folder beside `out`, which takes its name only if nothing fails.
+
+    Raises:
+        OutputError: the folder is read-only or full, or `out` cannot be replaced; nothing is left
+            behind.
+    """
+    make_folder(out.parent)
+    try:
+        # Absolute, for writers that resolve a relative path against something else.
+        folder = Path(tempfile.mkdtemp(dir=out.parent.resolve(), prefix=".partial-"))
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {out.parent} ({error.strerror}); choose another output folder"
+        ) from error
+    try:
+        yield folder
+        folder.chmod(0o755)
+        folder.replace(out)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {out} ({error.strerror or type(error).__name__}); make room there or "
+            "choose another output folder"
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -101,6 +101,7 @@ class RigidWorld:
         self._names = {number: name for name, number in self._numbers.items()}
         self._arms = {limb.body for limb in self._limbs}
         self._loose = {self._numbers[body.name] for body in bodies if body.mass_kg > 0.0}
+        self._can_touch = len(mounts) + len(bodies) > 1
         self._labels = {limb.body: LABELS.index("arm") for limb in self._limbs}
         self._labels |= {self._numbers[body.name]: LABELS.index(body.label) for body in bodies}
         self.joints = [limb.joints for limb in self._limbs]
@@ -172,10 +173,11 @@ class RigidWorld:
                     self._limbs[number].push(force, point)
                 advance(physicsClientId=client)
             done += count
-            contacts = [
-                worse(contact, self._update_grasp(number, closing[number]))
-                for number, contact in enumerate(contacts)
-            ]
+            if self._can_touch:
+                contacts = [
+                    worse(contact, self._update_grasp(number, closing[number]))
+                    for number, contact in enumerate(contacts)
+                ]
         for limb in self._limbs:
             limb.measure()
         return contacts

@@ -19,6 +19,7 @@ from halsted.robot.anatomy import thinned
 from halsted.robot.arm import Arm
 from halsted.robot.bullet import import_bullet
 from halsted.robot.registration import ISOCENTRE_IN_WORLD
+from halsted.robot.rotations import quaternion_of
 
 Colour = tuple[float, float, float, float]
 
@@ -74,7 +75,7 @@ class SceneView:
             self._shown = number
         # A body's vertices are its LPS points in metres, so registration is its pose.
         rotation = registration[:3, :3] * 1e3
-        quaternion = _quaternion(rotation)
+        quaternion = quaternion_of(rotation)
         for body in self._bodies:
             self._bullet.resetBasePositionAndOrientation(
                 body, registration[:3, 3].tolist(), quaternion, physicsClientId=self._client
@@ -154,12 +155,3 @@ def _back_half(
     """The skin cut open, so that a camera from above looks in: TinyRenderer has no glass."""
     middle = (points[:, 1].min() + 2.0 * points[:, 1].max()) / 3.0
     return points, faces[(points[faces][:, :, 1] > middle).all(axis=1)]
-
-
-def _quaternion(rotation: NDArray[np.float64]) -> list[float]:
-    """(x, y, z, w) of a rotation matrix whose angle is below 180 degrees."""
-    w = np.sqrt(max(0.0, 1.0 + np.trace(rotation))) / 2.0
-    x = rotation[2, 1] - rotation[1, 2]
-    y = rotation[0, 2] - rotation[2, 0]
-    z = rotation[1, 0] - rotation[0, 1]
-    return [x / (4 * w), y / (4 * w), z / (4 * w), w]

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.agents.errors import PolicyError
+from halsted.agents.scripted.task import task_of
 from halsted.envs.surgery.endoscope.active_track import ActiveTrackEnv
 from halsted.envs.surgery.endoscope.ecm_reach import ECMReachEnv
 from halsted.envs.surgery.endoscope.endoscope_env import EndoscopeEnv
@@ -32,12 +32,7 @@ class EndoscopeExpert:
         Raises:
             PolicyError: the environment is none of the endoscope's.
         """
-        unwrapped = env.unwrapped
-        if not isinstance(unwrapped, EndoscopeEnv):
-            raise PolicyError(
-                f"this expert moves the endoscope, but the environment is "
-                f"{type(unwrapped).__name__}; choose another policy"
-            )
+        unwrapped = task_of(env, EndoscopeEnv, "moves the endoscope")
         self._env: EndoscopeEnv = unwrapped
 
     def act(self, observation: Any) -> Action:

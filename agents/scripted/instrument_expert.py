@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.agents.errors import PolicyError
+from halsted.agents.scripted.task import task_of
 from halsted.envs.surgery.dexterity.bi_peg_transfer import BiPegTransferEnv
 from halsted.envs.surgery.dexterity.instrument_env import InstrumentEnv
 from halsted.envs.surgery.dexterity.needle_reach import NeedleReachEnv
@@ -54,12 +54,7 @@ class InstrumentExpert:
         Raises:
             PolicyError: the environment is none of the dexterity suite.
         """
-        unwrapped = env.unwrapped
-        if not isinstance(unwrapped, InstrumentEnv):
-            raise PolicyError(
-                f"this expert handles the dexterity suite, but the environment is "
-                f"{type(unwrapped).__name__}; choose another policy"
-            )
+        unwrapped = task_of(env, InstrumentEnv, "handles the dexterity suite")
         self._env = unwrapped
         self._plan = _plan_of(unwrapped)
 

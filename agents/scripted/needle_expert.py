@@ -8,8 +8,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.agents.errors import PolicyError
 from halsted.agents.scripted.biopsy_plan import NeedlePath, approach, plan_path
+from halsted.agents.scripted.task import task_of
 from halsted.envs.surgery.needle_biopsy import NeedleBiopsyEnv
 from halsted.robot.anatomy import BODY
 from halsted.robot.specification import NEEDLE_COMMAND
@@ -35,12 +35,7 @@ class NeedleExpert:
         Raises:
             PolicyError: the environment is no needle biopsy.
         """
-        unwrapped = env.unwrapped
-        if not isinstance(unwrapped, NeedleBiopsyEnv):
-            raise PolicyError(
-                f"the expert performs needle biopsies, but this environment is "
-                f"{type(unwrapped).__name__}; choose another policy"
-            )
+        unwrapped = task_of(env, NeedleBiopsyEnv, "performs needle biopsies")
         self._env = unwrapped
         self.path: NeedlePath | None = plan_path(
             unwrapped.patient.truth,

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.agents.errors import PolicyError
+from halsted.agents.scripted.task import task_of
 from halsted.envs.surgery.tissue.cut import ELECTRODE_M, TissueCutEnv
 from halsted.envs.surgery.tissue.retract import TissueRetractEnv
 from halsted.envs.surgery.tissue.suture import NEEDLE, SutureEnv
@@ -43,12 +43,7 @@ class TissueExpert:
         Raises:
             PolicyError: the environment is none of the tissue tasks.
         """
-        unwrapped = env.unwrapped
-        if not isinstance(unwrapped, TissueEnv):
-            raise PolicyError(
-                f"this expert handles soft tissue, but the environment is "
-                f"{type(unwrapped).__name__}; choose another policy"
-            )
+        unwrapped = task_of(env, TissueEnv, "handles soft tissue")
         self._plan = _plan_of(unwrapped)
 
     def act(self, observation: Any) -> NDArray[np.float32]:

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from halsted.envs.errors import EnvironmentOptionError
 from halsted.envs.surgery.bench_task import CAUSES, PRESETS, Preset, sparse_reward
 from halsted.robot.camera import CAMERA_SIZE, Camera, Frame, mark
+from halsted.robot.kinematic import KinematicWorld
+from halsted.robot.rigid import RigidWorld
 from halsted.robot.specification import Specification
 
 Vector = NDArray[np.float64]
+World = RigidWorld | KinematicWorld
 Scene = dict[str, list[float]]
 """A drawn scene by name of its parts: small, and enough to replay it."""
 
@@ -81,8 +84,13 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         self._is_ready = False
         self._is_unstable = False
         self._potential_before = 0.0
+        self._world: World | None = None
 
     # -- Hooks ---------------------------------------------------------------------------------
+
+    def _make_world(self) -> World:
+        """The world of the environment's tier; called once, when it is first needed."""
+        raise NotImplementedError
 
     def _sample_scene(self) -> Scene:
         """Draw a scene with `np_random`."""
@@ -197,6 +205,20 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         for point in self._marked():
             mark(image, camera.pixel_of(point))
         return image
+
+    def close(self) -> None:
+        """End the physics client."""
+        if self._world is not None:
+            self._world.close()
+            self._world = None
+        self._is_ready = False
+
+    @property
+    def world(self) -> World:
+        """The simulated bench."""
+        if self._world is None:
+            self._world = self._make_world()
+        return self._world
 
     def has_succeeded(self) -> bool:
         """Whether the goal is met at this moment."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +21,7 @@ from halsted.imaging_bridge.dicom.elements import is_uid
 from halsted.imaging_bridge.dicom.files import read_header
 from halsted.imaging_bridge.errors import OutputError, ScanError
 from halsted.imaging_bridge.exports.headers import refuse_deflated
-from halsted.imaging_bridge.files import make_folder
+from halsted.imaging_bridge.files import whole_folder
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -68,7 +65,7 @@ def deidentify(
     _check_output(scan, out)
     cleaner = Cleaner(pseudonyms, frozenset(options))
     left_out: Counter[str] = Counter()
-    with unpacked(scan) as place, _whole_folder(out) as folder:
+    with unpacked(scan) as place, whole_folder(out) as folder:
         paths = _files(place)
         persons = persons_in(paths)
         for done, path in enumerate(paths, start=1):
@@ -112,29 +109,6 @@ def _check_output(scan: Path, out: Path) -> None:
             f"{out} exists already, and de-identified files are not mixed with others; choose a "
             "new folder"
         )
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """A temporary folder beside `out`, which takes its name only if nothing fails."""
-    make_folder(out.parent)
-    try:
-        folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=".partial-"))
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {out.parent} ({error.strerror}); choose another output folder"
-        ) from error
-    try:
-        yield folder
-        folder.chmod(0o755)
-        folder.replace(out)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {out} ({error.strerror or type(error).__name__}); make room there or "
-            "choose another output folder"
-        ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _deidentify_file(

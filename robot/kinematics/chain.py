@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halsted.robot.errors import ArmError
-from halsted.robot.kinematics.arrays import joint_array, pose_array, start_array
+from halsted.robot.kinematics.arrays import joint_array, joints_by, poses_by, start_array
 from halsted.robot.kinematics.needle_line import forward, inverse
 from halsted.robot.kinematics.serial_pose import serial_forward, serial_inverse
 
@@ -39,37 +39,15 @@ class Chain:
 
     def forward(self, joints: NDArray[np.float64]) -> NDArray[np.float64]:
         """Poses (..., 4, 4) of the tool frame in the base frame, m, at joints (..., n)."""
-        joints = joint_array(joints, len(self.lower))
-        poses = np.empty((*joints.shape[:-1], 4, 4))
-        serial_forward(
-            self.origins,
-            self.axes,
-            self.tool,
-            joints.reshape(-1, len(self.lower)),
-            poses.reshape(-1, 4, 4),
-        )
-        return poses
+        table = self.origins, self.axes, self.tool
+        return poses_by(serial_forward, table, joints, len(self.lower))
 
     def inverse(
         self, poses: NDArray[np.float64], near: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Joints (..., n) of tool poses (..., 4, 4), and where they are reached; see `Arm`."""
-        count = len(self.lower)
-        poses = pose_array(poses)
-        shape = poses.shape[:-2]
-        joints = start_array(near, (*shape, count))
-        reached = np.empty(shape, dtype=np.bool_)
-        serial_inverse(
-            self.origins,
-            self.axes,
-            self.tool,
-            self.lower,
-            self.upper,
-            poses.reshape(-1, 4, 4),
-            joints.reshape(-1, count),
-            reached.reshape(-1),
-        )
-        return joints, reached
+        table = self.origins, self.axes, self.tool, self.lower, self.upper
+        return joints_by(serial_inverse, table, poses, near, len(self.lower))
 
     def tip(self, joints: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Position (3,), m, and direction (3,) of the needle in the base frame.

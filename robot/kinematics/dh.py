@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from halsted.robot.kinematics.arrays import joint_array, pose_array, start_array
+from halsted.robot.kinematics.arrays import joints_by, poses_by
 
 # Columns of a table's rows.
 COS_ALPHA, SIN_ALPHA, A, THETA, D, PRISMATIC = range(6)
@@ -47,32 +47,14 @@ class DhArm:
 
     def forward(self, joints: NDArray[np.float64]) -> NDArray[np.float64]:
         """Poses (..., 4, 4) of the tool frame in the base frame, m, at joints (..., n)."""
-        joints = joint_array(joints, len(self.lower))
-        poses = np.empty((*joints.shape[:-1], 4, 4))
-        forward_batch(
-            self.rows, self.tool, joints.reshape(-1, len(self.lower)), poses.reshape(-1, 4, 4)
-        )
-        return poses
+        return poses_by(forward_batch, (self.rows, self.tool), joints, len(self.lower))
 
     def inverse(
         self, poses: NDArray[np.float64], near: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Joints (..., n) of tool poses (..., 4, 4), and where they are reached; see `Arm`."""
-        count = len(self.lower)
-        poses = pose_array(poses)
-        shape = poses.shape[:-2]
-        joints = start_array(near, (*shape, count))
-        reached = np.empty(shape, dtype=np.bool_)
-        self.kernel(
-            self.rows,
-            self.tool,
-            self.lower,
-            self.upper,
-            poses.reshape(-1, 4, 4),
-            joints.reshape(-1, count),
-            reached.reshape(-1),
-        )
-        return joints, reached
+        table = self.rows, self.tool, self.lower, self.upper
+        return joints_by(self.kernel, table, poses, near, len(self.lower))
 
 
 def dh_row(alpha: float, a: float, d: float, offset: float, prismatic: bool) -> list[float]:

@@ -11,7 +11,6 @@ from halsted.envs.surgery.endoscope.stand import scope_mount
 from halsted.robot.bodies import Body, Shape
 from halsted.robot.errors import ArmError
 from halsted.robot.kinematic import KinematicWorld
-from halsted.robot.lone_arm import LoneArmWorld
 from halsted.robot.rigid import RigidWorld
 
 
@@ -44,7 +43,8 @@ def test_namesakes_are_refused_as_in_the_rigid_tier() -> None:
 
 def test_a_lone_arm_moves_as_in_any_rigid_world() -> None:
     mount = scope_mount()
-    alone, other = LoneArmWorld(mount, 24), RigidWorld([mount], (), 24)
+    ball = Body("ball", (Shape("sphere", (0.01,), (9.0, 0.0, 0.0)),))  # out of reach
+    alone, other = RigidWorld([mount], (), 24), RigidWorld([mount], (ball,), 24)
     aim = mount.arm.home + np.array([0.2, -0.1, 0.03, 0.4])
     for world in (alone, other):
         world.reset([mount.arm.home], [0.0], {})

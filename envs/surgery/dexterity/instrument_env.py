@@ -10,17 +10,14 @@ import numpy as np
 from gymnasium.utils import EzPickle
 
 from halsted.envs.errors import EnvironmentOptionError
-from halsted.envs.surgery.bench import GoalBenchEnv, Scene, Vector
+from halsted.envs.surgery.bench import GoalBenchEnv, Scene, Sight, Vector, World
 from halsted.envs.surgery.bench_task import harm
 from halsted.envs.surgery.dexterity.bench_arms import WORKSPACE_M, ToolGuide, mounted
 from halsted.robot.bodies import Body
 from halsted.robot.camera import Camera, Frame
-from halsted.robot.kinematic import KinematicWorld
 from halsted.robot.rigid import RigidWorld
 from halsted.robot.rotations import quaternion_of_yaw, rotation_of, yaw_of
 from halsted.robot.specification import Entry, Specification
-
-World = RigidWorld | KinematicWorld
 
 _DROP_M = 0.015
 """Greatest height above its rest from which a thing may be let go."""
@@ -132,7 +129,7 @@ class InstrumentEnv(GoalBenchEnv):
         horizon: int | None = None,
         harm_price: float | None = None,
         arm: str = "psm",
-        sight: Literal["state", "rgb", "rgbd"] = "state",
+        sight: Sight = "state",
         render_mode: str | None = None,
     ) -> None:
         """Make the environment; see the class of the task."""
@@ -144,7 +141,6 @@ class InstrumentEnv(GoalBenchEnv):
             ToolGuide(mount, lead, workspace)
             for mount, workspace in zip(self._mounts, self.workspaces, strict=True)
         ]
-        self._world: World | None = None
         self._tools: list[Vector] = [np.zeros(3) for _ in self._mounts]
         self._headings = [0.0 for _ in self._mounts]
 
@@ -155,17 +151,9 @@ class InstrumentEnv(GoalBenchEnv):
         raise NotImplementedError
 
     def _make_world(self) -> World:
-        """The world of the environment's tier; made once."""
         return RigidWorld(self._mounts, self._bodies(), self.preset.substeps, self._needs_visuals)
 
     # -- What an expert may look at --------------------------------------------------------------
-
-    @property
-    def world(self) -> World:
-        """The simulated bench."""
-        if self._world is None:
-            self._world = self._make_world()
-        return self._world
 
     @property
     def guides(self) -> Sequence[ToolGuide]:
@@ -287,13 +275,6 @@ class InstrumentEnv(GoalBenchEnv):
 
     def _look(self, camera: Camera) -> Frame:
         return self.world.look(camera)
-
-    def close(self) -> None:
-        """End the physics client."""
-        if self._world is not None:
-            self._world.close()
-            self._world = None
-        self._is_ready = False
 
     def _check(self, scene: Scene) -> None:
         """Refuse a recorded scene that no drawn one can be like."""

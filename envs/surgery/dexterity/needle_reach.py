@@ -10,9 +10,9 @@ from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
 from halsted.envs.errors import EnvironmentOptionError
-from halsted.envs.surgery.bench import Scene, Sight, Vector, choose
+from halsted.envs.surgery.bench import Scene, Sight, Vector, World, choose
 from halsted.envs.surgery.bench_task import within
-from halsted.envs.surgery.dexterity.instrument_env import InstrumentEnv, World, pose_at
+from halsted.envs.surgery.dexterity.instrument_env import InstrumentEnv, pose_at
 from halsted.envs.surgery.dexterity.things import NEEDLE_WIRE_M, needle, needle_point, table
 from halsted.robot.bodies import Body
 from halsted.robot.kinematic import KinematicWorld, Tier

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.utils import EzPickle
 
 from halsted.envs.errors import EnvironmentOptionError
-from halsted.envs.surgery.bench import BenchEnv, Scene, Sight, Vector, choose
+from halsted.envs.surgery.bench import BenchEnv, Scene, Sight, Vector, World, choose
 from halsted.envs.surgery.bench_task import CAUSES, SPEED_LIMIT_M_S, Preset, harm
 from halsted.envs.surgery.endoscope.cavity import Cavity
 from halsted.envs.surgery.endoscope.stand import (
@@ -23,7 +23,7 @@ from halsted.envs.surgery.endoscope.stand import (
 )
 from halsted.robot.camera import Camera, Frame
 from halsted.robot.kinematic import KinematicWorld, Tier
-from halsted.robot.lone_arm import LoneArmWorld
+from halsted.robot.rigid import RigidWorld
 from halsted.robot.scope_motion import camera_pose
 from halsted.robot.specification import Entry
 
@@ -81,7 +81,6 @@ class EndoscopeEnv(BenchEnv):
         self.tier: Tier = tier or self.preset.tier
         self._mount = scope_mount()
         self._table = scope_kinematics()
-        self._world: KinematicWorld | LoneArmWorld | None = None
         self._joints = self._mount.arm.home.copy()
         self._pose = np.empty((4, 4))
         self._upright = upright_pose()
@@ -89,6 +88,12 @@ class EndoscopeEnv(BenchEnv):
         self._cavity_seed = 0
 
     # -- Hooks ---------------------------------------------------------------------------------
+
+    def _make_world(self) -> World:
+        substeps = self.preset.substeps
+        if self.tier == "kinematic":
+            return KinematicWorld([self._mount], (), substeps)
+        return RigidWorld([self._mount], (), substeps)
 
     def _steer(self, action: Vector) -> bool:
         """Change the commanded joints by an action; False if it was not taken whole."""
@@ -102,17 +107,6 @@ class EndoscopeEnv(BenchEnv):
         raise NotImplementedError
 
     # -- What an expert may look at --------------------------------------------------------------
-
-    @property
-    def world(self) -> KinematicWorld | LoneArmWorld:
-        """The simulated arm."""
-        if self._world is None:
-            substeps = self.preset.substeps
-            if self.tier == "kinematic":
-                self._world = KinematicWorld([self._mount], (), substeps)
-            else:
-                self._world = LoneArmWorld(self._mount, substeps)
-        return self._world
 
     @property
     def camera_in_world(self) -> Vector:
@@ -172,13 +166,6 @@ class EndoscopeEnv(BenchEnv):
         if self._cavity is None or self._cavity.seed != self._cavity_seed:
             self._cavity = Cavity(self._cavity_seed)
         return self._cavity.look(camera, self._target_in_world())
-
-    def close(self) -> None:
-        """End the world."""
-        if self._world is not None:
-            self._world.close()
-            self._world = None
-        self._is_ready = False
 
 
 def drawn_joints(scene: Scene) -> Vector:

@@ -91,7 +91,6 @@ class TissueEnv(GoalBenchEnv):
         super().__init__(preset, reward, horizon, harm_price, sight, render_mode)
         self._mount = mounted(0, "psm")
         self._guide = self._new_guide(self._mount, _LEAD_STEPS * self.preset.step_m)
-        self._world: RigidWorld | None = None
         self.body = self._new_body()
         self._pose = np.eye(4)
         self._axes = np.zeros((len(RADII_M), 2, 3))
@@ -139,9 +138,12 @@ class TissueEnv(GoalBenchEnv):
     @property
     def world(self) -> RigidWorld:
         """The simulated arm."""
-        if self._world is None:
-            self._world = RigidWorld([self._mount], [table()], _EXCHANGE, self._needs_visuals)
-        return self._world
+        world = super().world
+        assert isinstance(world, RigidWorld)  # as _make_world makes it
+        return world
+
+    def _make_world(self) -> RigidWorld:
+        return RigidWorld([self._mount], [table()], _EXCHANGE, self._needs_visuals)
 
     # -- For subclasses --------------------------------------------------------------------------
 
@@ -200,13 +202,6 @@ class TissueEnv(GoalBenchEnv):
     def _look(self, camera: Camera) -> Frame:
         tissue = Drawing(self.body.positions, self.body.surface, _TISSUE_COLOUR)
         return draw_over(self.world.look(camera), camera, [tissue, *self._drawings()])
-
-    def close(self) -> None:
-        """End the physics client."""
-        if self._world is not None:
-            self._world.close()
-            self._world = None
-        self._is_ready = False
 
     # -- Inside --------------------------------------------------------------------------------
 
