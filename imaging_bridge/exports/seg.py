@@ -20,6 +20,7 @@ from halsted.imaging_bridge.exports.headers import (
     version,
     without_person,
 )
+from halsted.imaging_bridge.exports.identity import SeededIdentity
 from halsted.imaging_bridge.exports.names import dicom_names
 from halsted.imaging_bridge.formats.extras import extra
 from halsted.imaging_bridge.labels import LabelMap, Provenance
@@ -38,7 +39,12 @@ _ALGORITHM: dict[Provenance, str] = {
 
 
 def write_seg(
-    labels: LabelMap, source: Source, path: Path | str, *, labelmap: bool = False
+    labels: LabelMap,
+    source: Source,
+    path: Path | str,
+    *,
+    labelmap: bool = False,
+    identity: SeededIdentity | None = None,
 ) -> Path:
     """Write every structure that has voxels as a segment.
 
@@ -48,6 +54,7 @@ def write_seg(
         path: File to write.
         labelmap: Write the Label Map Segmentation of DICOM 2024d, which is smaller and which few
             programs read yet, instead of one binary frame a segment and slice.
+        identity: Where UIDs and dates come from; None makes new UIDs and takes the time.
 
     Raises:
         GeometryError: the labels lie on another grid.
@@ -64,7 +71,7 @@ def write_seg(
         )
     try:
         with extra("export"):
-            made = _segmentation(labels, names, source, labelmap)
+            made = _segmentation(labels, names, source, labelmap, identity)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # The text may quote a value of the headers, so only the type is told.
         raise OutputError(
@@ -72,11 +79,17 @@ def write_seg(
             f"headers are not valid DICOM ({type(error).__name__}); repair them or write rtstruct"
         ) from error
     take_over(source.headers[0], made)
+    if identity is not None:
+        identity.replace_in(made)
     return save(made, path)
 
 
 def _segmentation(
-    labels: LabelMap, names: list[str], source: Source, labelmap: bool
+    labels: LabelMap,
+    names: list[str],
+    source: Source,
+    labelmap: bool,
+    identity: SeededIdentity | None,
 ) -> Segmentation:
     from highdicom.seg import Segmentation
     from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
@@ -91,9 +104,9 @@ def _segmentation(
                 zip(names, dicom_names(names), strict=True), start=1
             )
         ],
-        series_instance_uid=generate_uid(),
+        series_instance_uid=identity.uid("seg series") if identity else generate_uid(),
         series_number=1,
-        sop_instance_uid=generate_uid(),
+        sop_instance_uid=identity.uid("seg") if identity else generate_uid(),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=MODEL,

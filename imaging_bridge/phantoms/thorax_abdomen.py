@@ -44,7 +44,7 @@ from halsted.imaging_bridge.phantoms.chest import (
 )
 from halsted.imaging_bridge.phantoms.grids import blurred_noise
 from halsted.imaging_bridge.phantoms.lesion import LUMPINESS, lump, place
-from halsted.imaging_bridge.phantoms.shapes import Bounds, as_point
+from halsted.imaging_bridge.phantoms.shapes import Bounds, Point, as_point
 from halsted.imaging_bridge.phantoms.tissue import hu
 from halsted.imaging_bridge.phantoms.trunk import skeleton_parts, wall_parts
 from halsted.imaging_bridge.phantoms.waves import Waves, draw_waves
@@ -101,7 +101,7 @@ def sample_anatomy(rng: np.random.Generator, lesion_organ: str) -> ThoraxAbdomen
         StructureError: no place for the lesion was found.
     """
     _check_organ(lesion_organ)
-    body = _draw_body(rng)
+    body = draw_body(rng)
     return ThoraxAbdomen(body, _draw_lesion(rng, body, lesion_organ))
 
 
@@ -120,23 +120,28 @@ def build(anatomy: ThoraxAbdomen, spacing_mm: float = 2.5) -> Patient:
         )
     _check_organ(anatomy.lesion.organ)
     body, frame = anatomy.body, Frame(anatomy.body)
-    axes, affine = _grid(frame, spacing_mm)
-    canvas = Canvas(axes, spacing_mm, _waves(body), VALUES, hu("air"))
-    for part in chain(_parts(frame), [_lesion_part(anatomy)]):
+    axes, affine = grid_around(frame, spacing_mm)
+    canvas = Canvas(axes, spacing_mm, waves_of(body), VALUES, hu("air"))
+    for part in chain(healthy_parts(frame), [_lesion_part(anatomy)]):
         canvas.paint(part)
     voxels = canvas.hu + blurred_noise(body.rng("noise"), canvas.hu.shape, NOISE_HU)
     voxels = np.rint(np.clip(voxels, -1024.0, 3071.0))
-    present = np.bincount(canvas.labels.ravel(), minlength=len(VALUES) + 1)
-    names = {name: value for name, value in VALUES.items() if present[value]}
     facts = {"phantom": "thorax_abdomen", "lesion_organ": anatomy.lesion.organ}
     if anatomy.seed is not None:
         facts["seed"] = str(anatomy.seed)
     return Patient(
         images={"ct": Volume(voxels, affine, modality="CT", unit="HU")},
-        labels=LabelMap(canvas.labels, affine, names, provenance="generated"),
+        labels=named_labels(canvas.labels, affine),
         kind="phantom",
         facts=facts,
     )
+
+
+def named_labels(voxels: NDArray[np.uint8], affine: NDArray[np.float64]) -> LabelMap:
+    """Painted structures (z, y, x) with the names of those that are there."""
+    present = np.bincount(voxels.ravel(), minlength=len(VALUES) + 1)
+    names = {name: value for name, value in VALUES.items() if present[value]}
+    return LabelMap(voxels, affine, names, provenance="generated")
 
 
 def _check_organ(lesion_organ: str) -> None:
@@ -146,7 +151,8 @@ def _check_organ(lesion_organ: str) -> None:
         )
 
 
-def _draw_body(rng: np.random.Generator) -> Body:
+def draw_body(rng: np.random.Generator) -> Body:
+    """Draw a healthy person."""
     half_width = rng.uniform(121.0, 143.0)
     torso = Torso(
         half_width=half_width,
@@ -175,11 +181,20 @@ def _draw_placement(rng: np.random.Generator) -> Placement:
 
 
 def _draw_lesion(rng: np.random.Generator, body: Body, organ: str) -> Lesion:
-    frame, radius = Frame(body), rng.uniform(8.0, 15.0)
+    radius = rng.uniform(8.0, 15.0)
     host_hu = hu("liver") - rng.uniform(30.0, 50.0) if organ == "liver" else hu("lung_lesion")
-    box = _lesion_box(frame, organ)
-    centre = place(rng, list(_parts(frame)), _HOSTS[organ], _waves(body), box, radius)
-    return Lesion(organ, centre, radius, host_hu, LUMPINESS)
+    return Lesion(organ, lesion_place(rng, body, organ, radius), radius, host_hu, LUMPINESS)
+
+
+def lesion_place(rng: np.random.Generator, body: Body, organ: str, radius_mm: float) -> Point:
+    """Draw the centre, LPS mm, of a lesion in the liver or lung; see `lesion.place`.
+
+    Raises:
+        StructureError: no place was found.
+    """
+    frame = Frame(body)
+    parts, box = list(healthy_parts(frame)), _lesion_box(frame, organ)
+    return place(rng, parts, _HOSTS[organ], waves_of(body), box, radius_mm)
 
 
 def _lesion_box(frame: Frame, organ: str) -> Bounds:
@@ -199,7 +214,7 @@ def _lesion_part(anatomy: ThoraxAbdomen) -> Part:
     return Part("lesion", shape, lesion.hu, warped=False)
 
 
-def _parts(frame: Frame) -> chain[Part]:
+def healthy_parts(frame: Frame) -> chain[Part]:
     """The healthy body; of parts that overlap, the later one is what is there."""
     return chain(
         wall_parts(frame),
@@ -211,20 +226,24 @@ def _parts(frame: Frame) -> chain[Part]:
     )
 
 
-def _waves(body: Body) -> Waves:
+def waves_of(body: Body) -> Waves:
+    """The smooth deformation of a body."""
     return draw_waves(body.rng("waves"), body.warp_mm)
 
 
-def _grid(
-    frame: Frame, spacing: float
+def grid_around(
+    frame: Frame, spacing: float, heights: tuple[float, float] = (BOTTOM, TOP)
 ) -> tuple[tuple[NDArray[np.float64], ...], NDArray[np.float64]]:
-    """Coordinates x, y and z of the voxel centres, mm, and the affine from (z, y, x)."""
+    """Coordinates x, y and z of the voxel centres, mm, and the affine from (z, y, x).
+
+    `heights` are the lowest and highest z that are imaged, reference mm.
+    """
     (left, front, _), (right, back, _) = frame.skin.bounds
     stretch, margin = frame.scale[2], _AIR_MARGIN_MM
     spans = (
         (left - margin, right + margin),
         (front - margin, back + margin),
-        (BOTTOM * stretch, TOP * stretch),
+        (heights[0] * stretch, heights[1] * stretch),
     )
     axes = tuple(_centres(low, high, spacing) for low, high in spans)
     affine = np.eye(4)
