@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from halsted.agents.episodes import Episode, run_episode
+from halsted.agents.errors import PolicyError
 from halsted.agents.making import make_environment
 from halsted.agents.policy import Policy
-from halsted.agents.statistics import summarise
+from halsted.agents.statistics import paired_gap, summarise
 from halsted.imaging_bridge.files import write_text
 from halsted.scenarios.schema import Scenario
 
@@ -42,19 +43,25 @@ def evaluate(
     return episodes
 
 
-def results(scenario: Scenario, seed: int, episodes: dict[str, list[Episode]]) -> dict[str, Any]:
+def results(
+    scenario: Scenario,
+    seed: int,
+    episodes: dict[str, list[Episode]],
+    gap: tuple[str, str] | None = None,
+) -> dict[str, Any]:
     """What a results file holds.
 
     Args:
         scenario: What was posed.
         seed: Seed of the evaluation.
         episodes: By name of the policy.
+        gap: Names of a policy's episodes with and without the truth, to tell the perception gap.
     """
-    policies = {}
+    policies: dict[str, dict[str, Any]] = {}
     for name, scored in episodes.items():
         rows = [episode.row() for episode in scored]
         policies[name] = {"summary": summarise(rows), "episodes": rows}
-    return {
+    content = {
         "format": "halsted-results-1",
         "version": version("halsted"),
         "scenario": scenario.name,
@@ -63,6 +70,23 @@ def results(scenario: Scenario, seed: int, episodes: dict[str, list[Episode]]) -
         "seed": seed,
         "policies": policies,
     }
+    if gap is not None:
+        first, second = (policies[name]["episodes"] for name in gap)
+        content["perception_gap"] = {"between": list(gap), **paired_gap(first, second)}
+    return content
+
+
+def with_perception(scenario: Scenario, name: str) -> Scenario:
+    """The scenario as another segmenter sees it.
+
+    Raises:
+        PolicyError: its environment is not handed any perception.
+    """
+    if "perception" not in type(scenario).model_fields or not scenario.sees_by_perception:
+        raise PolicyError(
+            f"perception is not handed to the environment of {scenario.name}; evaluate it without"
+        )
+    return scenario.model_copy(update={"perception": name})
 
 
 def write_results(path: Path, content: dict[str, Any]) -> Path:

@@ -12,7 +12,7 @@ from gymnasium.envs.registration import EnvSpec
 from halsted.agents.errors import PolicyError
 from halsted.agents.perception import make_segmenter
 from halsted.agents.policy import Policy, RandomPolicy
-from halsted.agents.scripted import make_expert
+from halsted.agents.scripted import make_expert, make_planner
 from halsted.scenarios.schema import Scenario
 
 
@@ -51,7 +51,10 @@ def make_environment(
 
 
 def make_policy(name: str, scenario: Scenario) -> Policy:
-    """The policy of this name: ``expert``, ``random``, or the folder of a trained one.
+    """The policy of this name.
+
+    ``expert`` and ``planner`` are scripted, on the truth and on what perception sees; ``random``
+    tries anything; any other name is the folder of a trained one.
 
     Raises:
         PolicyError: there is none, or it was trained for something else.
@@ -60,9 +63,11 @@ def make_policy(name: str, scenario: Scenario) -> Policy:
         return RandomPolicy()
     if name == "expert":
         return make_expert(scenario.environment)
+    if name == "planner":
+        return make_planner(scenario.environment)
     if not Path(name).exists():
         raise PolicyError(
-            f"there is no policy {name!r}; choose expert, random, or the folder that "
+            f"there is no policy {name!r}; choose expert, planner, random, or the folder that "
             "'halsted train' wrote"
         )
     from halsted.agents.trained import load_trained

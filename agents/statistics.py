@@ -72,6 +72,35 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
+def paired_gap(
+    first: Sequence[Mapping[str, Any]],
+    second: Sequence[Mapping[str, Any]],
+    repetitions: int = _REPETITIONS,
+    seed: int = 0,
+) -> dict[str, dict[str, float]]:
+    """How much lower or higher the second scores in the same episodes, such as without the truth.
+
+    Args:
+        first: Episodes as in `summarise`.
+        second: The same episodes, one for one, under another condition.
+        repetitions: Bootstrap samples.
+        seed: Of the bootstrap.
+
+    Returns:
+        For return, success and cost the mean of second less first, and its 95 % percentile
+        interval over episodes (`low`, `high`).
+    """
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(len(first), size=(repetitions, len(first)))
+    told = {}
+    for measure in ("return", "success", "cost"):
+        pairs = zip(first, second, strict=True)
+        apart = np.array([float(b[measure]) - float(a[measure]) for a, b in pairs])
+        low, high = np.quantile(apart[drawn].mean(axis=1), (0.025, 0.975))
+        told[measure] = {"mean": float(apart.mean()), "low": float(low), "high": float(high)}
+    return told
+
+
 def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What a table shows of a policy's episodes.
 

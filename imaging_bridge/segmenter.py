@@ -23,12 +23,22 @@ class Segmentation:
         probabilities: Per structure, an array (z, y, x) in [0, 1]; empty where there is none.
         instances: Integer voxels (z, y, x) that tell objects of one kind apart, or None.
         provenance: The segmenter's name and whatever is needed to get the same answer again.
+        confidence: (z, y, x) probability of the answer given, in [0, 1], or None.
+        margins_mm: By structure, how far its true surface may lie outside the one seen, mm, in as
+            many cases as the segmenter promises; structures without a promise are left out.
+        volume_factors: By structure, by how much its true volume may be larger or smaller.
+        outlier_p: How often a case like those that the segmenter was made for is as strange as this
+            one, or None where it cannot tell.
     """
 
     labels: LabelMap
     probabilities: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     instances: NDArray[np.integer[Any]] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    confidence: NDArray[np.float32] | None = None
+    margins_mm: Mapping[str, float] = field(default_factory=dict)
+    volume_factors: Mapping[str, float] = field(default_factory=dict)
+    outlier_p: float | None = None
 
 
 class Segmenter(Protocol):

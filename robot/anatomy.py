@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ FIELDS = ("body", "lesion", "vessel", "bone", "lung", "organ", "risk")
 other organ."""
 BODY, LESION, VESSEL, BONE, LUNG, ORGAN, RISK = range(len(FIELDS))
 
+_INFLATED = (VESSEL, BONE, LUNG, RISK)
 FAR_MM = 320.0
 """Distances are clipped here; also the distance to what a patient does not have."""
 
@@ -76,13 +78,16 @@ class Anatomy:
         return out
 
 
-def anatomy_of(patient: Patient, lesion: str, organ: str) -> Anatomy:
+def anatomy_of(
+    patient: Patient, lesion: str, organ: str, margins_mm: Mapping[str, float] | None = None
+) -> Anatomy:
     """The distance fields of a patient's labels, made once and cached by content.
 
     Args:
         patient: A patient whose labels have a body.
         lesion: Name of the target structure.
         organ: Name, or start of the names, of the organ that holds it: no organ at risk.
+        margins_mm: By structure, how much a hazard is inflated, mm; see `Segmentation.margins_mm`.
 
     Raises:
         StructureError: there are no labels, no body, no such lesion, or the lesion is empty.
@@ -95,8 +100,16 @@ def anatomy_of(patient: Patient, lesion: str, organ: str) -> Anatomy:
     if not labels.mask(lesion).any():
         raise StructureError(f"the structure {lesion!r} has no voxels; choose another target")
     roles = [(name, role_of(name)) for name in sorted(labels.names)]
-    key = cache_key("anatomy", _VERSION, labels.content_hash, lesion, organ, roles)
-    arrays = cached_arrays(key, lambda: _make_fields(labels, lesion, organ))
+    margins = {name: margin for name, margin in (margins_mm or {}).items() if name in labels.names}
+    parts = [
+        labels.content_hash,
+        lesion,
+        organ,
+        roles,
+        *([sorted(margins.items())] * bool(margins)),
+    ]
+    key = cache_key("anatomy", _VERSION, *parts)
+    arrays = cached_arrays(key, lambda: _make_fields(labels, lesion, organ, margins))
     return Anatomy(
         arrays["fields"],
         np.array(arrays["affine"]),
@@ -105,13 +118,16 @@ def anatomy_of(patient: Patient, lesion: str, organ: str) -> Anatomy:
     )
 
 
-def _make_fields(labels: LabelMap, lesion: str, organ: str) -> dict[str, NDArray[Any]]:
+def _make_fields(
+    labels: LabelMap, lesion: str, organ: str, margins_mm: Mapping[str, float]
+) -> dict[str, NDArray[Any]]:
     labels = thinned(_cropped(labels, margin_mm=20.0))
     fields = np.empty((*labels.shape, len(FIELDS)), dtype=np.int16)
-    for number, mask in enumerate(_masks(labels, lesion, organ)):
-        distance = np.clip(signed_distance(mask, labels.spacing), -FAR_MM, FAR_MM)
+    for number, names in enumerate(_structures(labels, lesion, organ)):
+        margins = margins_mm if number in _INFLATED else {}
+        distance = np.clip(_inflated_distance(labels, names, margins), -FAR_MM, FAR_MM)
         fields[..., number] = np.round(distance / _QUANTUM_MM)
-        if number == LESION and not mask.any():
+        if number == LESION and not labels.mask(lesion).any():
             raise StructureError(
                 f"the structure {lesion!r} is too small to be seen at {_FINEST_SPACING_MM:g} mm; "
                 "choose a larger target"
@@ -127,21 +143,35 @@ def _make_fields(labels: LabelMap, lesion: str, organ: str) -> dict[str, NDArray
     }
 
 
-def _masks(labels: LabelMap, lesion: str, organ: str) -> list[NDArray[np.bool_]]:
-    """The mask of each of `FIELDS`; a lesion belongs to the tissue that it grows in."""
+def _inflated_distance(
+    labels: LabelMap, names: list[str], margins_mm: Mapping[str, float]
+) -> NDArray[np.float32]:
+    """Signed distance, mm, to structures each of which is inflated by its own margin."""
+    by_margin: dict[float, list[str]] = {}
+    for name in names:
+        by_margin.setdefault(margins_mm.get(name, 0.0), []).append(name)
+    distance = np.full(labels.shape, np.inf, np.float32)
+    for margin, group in by_margin.items():
+        own = signed_distance(labels.mask(*group), labels.spacing)
+        np.minimum(distance, own - np.float32(margin), out=distance)
+    return distance
+
+
+def _structures(labels: LabelMap, lesion: str, organ: str) -> list[list[str]]:
+    """The structures of each of `FIELDS`; a lesion belongs to the tissue that it grows in."""
     in_organ = [n for n in labels.names if is_part_of(n, organ)] + [lesion]
     lungs = names_with_role(labels.names, "lung")
     if set(lungs) & set(in_organ):
         lungs.append(lesion)
     organs = [n for n in names_with_role(labels.names, "organ") if n not in in_organ]
     return [
-        labels.voxels > 0,
-        labels.mask(lesion),
-        labels.mask(*names_with_role(labels.names, "vessel")),
-        labels.mask(*names_with_role(labels.names, "bone")),
-        labels.mask(*lungs),
-        labels.mask(*in_organ),
-        labels.mask(*organs),
+        list(labels.names),
+        [lesion],
+        names_with_role(labels.names, "vessel"),
+        names_with_role(labels.names, "bone"),
+        lungs,
+        in_organ,
+        organs,
     ]
 
 

@@ -32,7 +32,7 @@ from halsted.scenarios.schema import (
     mixed_seed,
 )
 
-_NOT_OF_THE_TASK = {"self", "render_mode"}
+_NOT_OF_THE_TASK = {"self", "render_mode", "segmenter"}
 
 
 class Scenes(Strict):
@@ -47,10 +47,12 @@ class BenchScenario(Scenario):
 
     Attributes:
         scenes: The splits.
+        perception: Name of the segmenter, for an environment that takes one.
         task: Keyword arguments of the environment; those left out keep its defaults.
     """
 
     scenes: Scenes
+    perception: str = "oracle"
     task: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("scenes")
@@ -63,6 +65,12 @@ class BenchScenario(Scenario):
                 f"the scenes {shared.start} to {shared.stop - 1} are both trained on and held back"
             )
         return scenes
+
+    @model_validator(mode="after")
+    def _perception_is_used(self) -> BenchScenario:
+        if self.perception != "oracle" and not self.sees_by_perception:
+            raise ValueError(f"{self.environment} takes no perception; leave it out")
+        return self
 
     @model_validator(mode="after")
     def _task_fits_the_environment(self) -> BenchScenario:
@@ -83,7 +91,14 @@ class BenchScenario(Scenario):
 
     def arguments(self, cases: Sequence[Any], perceive: Perceive) -> dict[str, Any]:
         """Keyword arguments of the environment, which are the same for all scenes."""
-        return dict(self.task)
+        if self.perception == "oracle":
+            return dict(self.task)
+        return {"segmenter": perceive(self.perception), **self.task}
+
+    @property
+    def sees_by_perception(self) -> bool:
+        """Whether the environment takes a segmenter."""
+        return "segmenter" in inspect.signature(_maker_of(self.environment)).parameters
 
     def starts(self, cases: Sequence[Any], seed: int) -> list[Start]:
         """Every scene once; the seed is the policy's only."""
@@ -141,7 +156,7 @@ def default_settings(environment: str) -> dict[str, Any]:
 
 def _task_model(environment: str) -> type[BaseModel]:
     """A model with a field for each keyword argument of an environment."""
-    creator = gym.envs.registration.load_env_creator(str(gym.spec(environment).entry_point))
+    creator = _maker_of(environment)
     fields: dict[str, Any] = {}
     for kind in inspect.getmro(creator) if inspect.isclass(creator) else [creator]:
         maker = kind.__init__ if inspect.isclass(kind) else kind
@@ -156,6 +171,11 @@ def _task_model(environment: str) -> type[BaseModel]:
     for name in _NOT_OF_THE_TASK:
         fields.pop(name, None)
     return create_model("task", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+
+
+def _maker_of(environment: str) -> Any:
+    """The class or function that makes the environment of this id."""
+    return gym.envs.registration.load_env_creator(str(gym.spec(environment).entry_point))
 
 
 def _checkable(hint: Any) -> Any:

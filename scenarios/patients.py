@@ -143,6 +143,11 @@ class PatientScenario(Scenario):
         """The goal form for hindsight, else the form with a dense reward."""
         return (self.goal_environment if hindsight else self.environment), {}
 
+    @property
+    def sees_by_perception(self) -> bool:
+        """Always: its observations come from labels."""
+        return True
+
     def shareable(self) -> dict[str, Any]:
         """What the scenario says, with names of cases for the paths of scans."""
         groups = {

@@ -86,6 +86,11 @@ class Scenario(Strict, ABC):
     def ids(self) -> tuple[str, ...]:
         """Ids of all forms of the environment, its own first."""
 
+    @property
+    def sees_by_perception(self) -> bool:
+        """Whether a segmenter is handed to the environment."""
+        return False
+
     def shareable(self) -> dict[str, Any]:
         """Everything the scenario says that tells nothing of a person, for files of results."""
         return self.model_dump(mode="json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from halsted.agents.errors import PolicyError
 from halsted.imaging_bridge import DegradedSegmenter, OracleSegmenter, Segmenter
 
 SEGMENTERS: dict[str, type[OracleSegmenter] | type[DegradedSegmenter]] = {
@@ -12,13 +11,14 @@ SEGMENTERS: dict[str, type[OracleSegmenter] | type[DegradedSegmenter]] = {
 
 
 def make_segmenter(name: str) -> Segmenter:
-    """The segmenter of this name.
+    """The segmenter of this name: one of `SEGMENTERS`, or a trained network by name or folder.
 
     Raises:
-        PolicyError: there is none.
+        PerceptionError: there is none.
     """
-    if name not in SEGMENTERS:
-        raise PolicyError(
-            f"there is no segmenter {name!r}; choose one of: {', '.join(sorted(SEGMENTERS))}"
-        )
-    return SEGMENTERS[name]()
+    if name in SEGMENTERS:
+        return SEGMENTERS[name]()
+    from halsted.agents.perception.checkpoint import find_trained
+    from halsted.agents.perception.segmenter import NetworkSegmenter
+
+    return NetworkSegmenter(find_trained(name))

@@ -1,4 +1,7 @@
-"""Experts: scripted policies that use privileged state, found by the environment's id."""
+"""Scripted policies, found by the environment's id.
+
+Experts use privileged state; planners do the same on what perception sees.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,27 @@ EXPERTS = {
 }
 """Module and class by id; loaded when asked for."""
 
+PLANNERS = {
+    "halsted/NeedleBiopsy-v0": "halsted.agents.scripted.needle_expert:NeedlePlanner",
+    "halsted/NeedleBiopsyGoal-v0": "halsted.agents.scripted.needle_expert:NeedlePlanner",
+    "halsted/RingTransfer-v0": "halsted.agents.scripted.instrument_expert:InstrumentPlanner",
+}
+"""The same for environments to which perception is handed in."""
+
+
+def make_planner(environment: str) -> Policy:
+    """The planner of the environment of this id.
+
+    Raises:
+        PolicyError: it has none.
+    """
+    if environment not in PLANNERS:
+        raise PolicyError(
+            f"perception is not handed to {environment}, so that nobody plans on it; choose "
+            f"expert, or one of: {', '.join(sorted(PLANNERS))}"
+        )
+    return _made(PLANNERS[environment])
+
 
 def make_expert(environment: str) -> Policy:
     """The expert of the environment of this id.
@@ -46,6 +70,10 @@ def make_expert(environment: str) -> Policy:
             f"there is no scripted expert for {environment}; choose random, or the folder of a "
             f"trained policy (experts act in {', '.join(sorted(EXPERTS))})"
         )
-    module, name = EXPERTS[environment].split(":")
-    expert: Policy = getattr(import_module(module), name)()
-    return expert
+    return _made(EXPERTS[environment])
+
+
+def _made(place: str) -> Policy:
+    module, name = place.split(":")
+    policy: Policy = getattr(import_module(module), name)()
+    return policy

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from halsted.agents.scripted.biopsy_plan import NeedlePath, approach, plan_path
 from halsted.agents.scripted.task import task_of
 from halsted.envs.surgery.needle_biopsy import NeedleBiopsyEnv
-from halsted.robot.anatomy import BODY
+from halsted.robot.anatomy import BODY, Anatomy
 from halsted.robot.specification import NEEDLE_COMMAND
 
 _ON_TARGET_M = 0.001
@@ -38,7 +38,7 @@ class NeedleExpert:
         unwrapped = task_of(env, NeedleBiopsyEnv, "performs needle biopsies")
         self._env = unwrapped
         self.path: NeedlePath | None = plan_path(
-            unwrapped.patient.truth,
+            self._anatomy(),
             unwrapped.registration,
             unwrapped.limits,
             unwrapped.arm,
@@ -60,5 +60,25 @@ class NeedleExpert:
     def _drive(self, tip: NDArray[np.float64]) -> NDArray[np.float64]:
         """Advance until the target is reached, wherever breathing has carried it."""
         assert self.path is not None
-        left = float((self._env.target_in_world - tip) @ self.path.direction)
+        left = float((self._target() - tip) @ self.path.direction)
         return np.array([0.0, 0.0, 0.0, 0.0, left if abs(left) > _ON_TARGET_M else 0.0])
+
+    def _anatomy(self) -> Anatomy:
+        """What is planned on."""
+        return self._env.patient.truth
+
+    def _target(self) -> NDArray[np.float64]:
+        """(3,) world m, where the needle is driven to."""
+        return self._env.target_in_world
+
+
+class NeedlePlanner(NeedleExpert):
+    """The same plan, made on what perception sees: its scores tell what perception is worth."""
+
+    name = "planner"
+
+    def _anatomy(self) -> Anatomy:
+        return self._env.patient.seen
+
+    def _target(self) -> NDArray[np.float64]:
+        return self._env.perceived_target_in_world

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from halsted.envs.errors import EnvironmentOptionError
-from halsted.imaging_bridge import OracleSegmenter, Patient, Segmenter
+from halsted.imaging_bridge import OracleSegmenter, Patient, Segmentation, Segmenter
 from halsted.imaging_bridge.cases import (
     Case,
     PhantomCase,
@@ -15,9 +18,12 @@ from halsted.imaging_bridge.cases import (
     ScanCase,
     prepare_patient,
 )
+from halsted.imaging_bridge.structures import is_part_of, names_with_role
 from halsted.robot.anatomy import Anatomy, anatomy_of
 
 PatientLike = PreparedPatient | Patient | Case | str | Path
+
+_TARGET = "lesion_to_sample"
 
 DEFAULT_TRAINING_SEEDS = range(8)
 """Phantoms of an environment that is made without a patient; scenario files hold theirs."""
@@ -30,12 +36,16 @@ class BiopsyPatient:
     Attributes:
         name: Short name for tables.
         truth: Fields of the true labels, on which success and harm are judged.
-        seen: Fields of the segmenter's labels, from which observations are made.
+        seen: Fields of the segmenter's labels, from which observations are made; its hazards are
+            inflated by the margins that the segmenter tells.
+        is_missed: Whether the segmenter saw nothing of the lesion. The target seen is then the
+            deepest point of the organ, as far as that was seen.
     """
 
     name: str
     truth: Anatomy
     seen: Anatomy
+    is_missed: bool = False
 
 
 class BiopsyPatients:
@@ -106,8 +116,46 @@ class BiopsyPatients:
                 "tolerance_mm or target a larger lesion"
             )
         given = patient.labels if self._segmenter.is_oracle else None
-        labels = self._segmenter.segment(patient.images, given).labels
-        seen = truth
-        if labels is not patient.labels:
-            seen = anatomy_of(patient.with_labels(labels), prepared.lesion, prepared.organ)
-        return BiopsyPatient(prepared.name, truth, seen)
+        segmentation = self._segmenter.segment(patient.images, given)
+        if segmentation.labels is patient.labels:
+            return BiopsyPatient(prepared.name, truth, truth)
+        return BiopsyPatient(prepared.name, truth, *_as_seen(prepared, segmentation))
+
+
+def _as_seen(prepared: PreparedPatient, segmentation: Segmentation) -> tuple[Anatomy, bool]:
+    """The anatomy seen, and whether the lesion was missed.
+
+    A person has pointed at the lesion, as before any biopsy: of all that was taken for one, the
+    parts that touch the true one are the target.
+
+    Raises:
+        EnvironmentOptionError: the segmenter saw no body, or neither lesion nor organ.
+    """
+    labels, margins = segmentation.labels, segmentation.margins_mm
+    assert prepared.patient.labels is not None  # prepared patients have labels
+    true = prepared.patient.labels.mask(prepared.lesion)
+    suspected = labels.mask(*names_with_role(labels.names, "lesion"))
+    target, is_missed = touching(suspected, true), False
+    if target.any():
+        labels, lesion = labels.with_structure(_TARGET, target), _TARGET
+    else:
+        lesion = next((n for n in labels.names if is_part_of(n, prepared.organ)), "")
+        is_missed = True
+    if not names_with_role(labels.names, "body") or lesion not in labels.names:
+        raise EnvironmentOptionError(
+            f"the segmenter tells {', '.join(labels.names) or 'nothing'} of {prepared.name}, but a "
+            f"biopsy needs the body and the {prepared.organ}; use one that sees them"
+        )
+    seen = prepared.patient.with_labels(labels)
+    return anatomy_of(seen, lesion, prepared.organ, margins), is_missed
+
+
+def touching(parts: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The connected parts of a mask that share a voxel with another, arrays (z, y, x)."""
+    import SimpleITK as sitk
+
+    numbers = sitk.GetArrayFromImage(
+        sitk.ConnectedComponent(sitk.GetImageFromArray(parts.astype(np.uint8)))
+    )
+    touched = np.unique(numbers[other & parts])
+    return np.asarray(np.isin(numbers, touched[touched > 0]))

@@ -90,7 +90,9 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
 
     ## Episode End
     Terminated on success (`info["is_success"]`): the tip within `tolerance_mm` of the centre of
-    the lesion, which is never more than its radius. Truncated after `horizon` steps.
+    the lesion, which is never more than its radius. Where perception missed the lesion
+    (`info["lesion_missed"]`) nobody would begin: the first step ends the episode without success.
+    Truncated after `horizon` steps.
 
     ## Arguments
     `patient`: a path to a scan, a `Patient`, a case, or a list of them; by default phantoms.
@@ -189,14 +191,15 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         vessel, bone, risk, force, crossings = self.contact.worst.tolist()
         self._pleura += crossings
         costs = harm(vessel, bone, risk, force, pleura_before, self._pleura, self.limits)
-        succeeded = bool(success(self._distance, self.limits))
+        succeeded = bool(success(self._distance, self.limits)) and not self.patient.is_missed
         info = self._info(costs, succeeded)
         info["task_reward"] = float(
             dense_reward(distance_before, self._distance, info["cost"], self.limits)
         )
         observation = self._observe()
         reward = self._reward(observation, info)
-        return observation, reward, succeeded, self._steps >= self.horizon, info
+        terminated = succeeded or self.patient.is_missed
+        return observation, reward, terminated, self._steps >= self.horizon, info
 
     def render(self) -> NDArray[np.uint8] | None:
         """A camera's view of arm and patient, (height, width, 3), in mode ``rgb_array``."""
@@ -222,6 +225,11 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
     def target_in_world(self) -> NDArray[np.float64]:
         """(3,) m, true centre of the lesion where breathing has carried it."""
         return self._target_at_rest + self.contact.shift
+
+    @property
+    def perceived_target_in_world(self) -> NDArray[np.float64]:
+        """(3,) m, centre of the lesion as perception saw it, where breathing has carried it."""
+        return self._target_seen + self.contact.shift
 
     @property
     def commanded_pose(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -310,6 +318,7 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
             "costs": dict(zip(CAUSES, costs.tolist(), strict=True)),
             "distance_m": self._distance,
             "force_n": self.contact.force,
+            "lesion_missed": self.patient.is_missed,
         }
 
     def _reward(self, observation: Any, info: dict[str, Any]) -> float:
@@ -341,7 +350,7 @@ class NeedleBiopsyEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
 
     def _target(self) -> NDArray[np.float64]:
         """The target's entries of `specification.NEEDLE_STATE_AND_TARGET`, m."""
-        away = self._target_seen + self.contact.shift - self.contact.tip
+        away = self.perceived_target_in_world - self.contact.tip
         d = self.contact.direction
         # Normals of the needle that stay near world x and y for every tilt below 90 degrees.
         lean = 1.0 / (1.0 - d[2])

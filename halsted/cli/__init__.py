@@ -13,6 +13,9 @@ from halsted.cli.console import messages, plain
 from halsted.cli.convert import convert
 from halsted.cli.deidentify import deidentify
 from halsted.cli.pacs import app as pacs
+from halsted.cli.perceive import app as perceive
+from halsted.cli.perceive import segment
+from halsted.cli.phantom import phantom
 from halsted.cli.scans import scan
 from halsted.cli.view import view
 from halsted.imaging_bridge.errors import HalstedError
@@ -24,9 +27,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Halsted turns a patient's scan into a place to practise.",
 )
-for command in (scan, view, convert, deidentify, scenarios, train, evaluate, render, record, demo):
+for command in (
+    scan,
+    view,
+    convert,
+    deidentify,
+    phantom,
+    segment,
+    scenarios,
+    train,
+    evaluate,
+    render,
+    record,
+    demo,
+):
     app.command()(command)
 app.add_typer(pacs, name="pacs")
+app.add_typer(perceive, name="perceive")
 
 
 def main() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from halsted.cli import console
@@ -107,7 +109,9 @@ def _demonstrations(given: str | None) -> int | Path:
 
 def evaluate(
     scenario: ScenarioName,
-    policy: Annotated[str, typer.Option(help="`expert`, `random`, or a trained policy's folder.")],
+    policy: Annotated[
+        str, typer.Option(help="`expert`, `planner`, `random`, or a trained policy's folder.")
+    ],
     first: Annotated[
         int | None,
         typer.Option(
@@ -122,6 +126,10 @@ def evaluate(
             "latter, for the scenario names the scenes.",
         ),
     ] = 0,
+    perception: Annotated[
+        str | None,
+        typer.Option(help="Trained network that sees, beside the oracle: tells the gap."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Results file to write (JSON).")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -130,7 +138,7 @@ def evaluate(
     Example: `halsted evaluate liver-biopsy --policy expert --patients 10`
     """
     from halsted.agents.evaluation import evaluate as score
-    from halsted.agents.evaluation import results, write_results
+    from halsted.agents.evaluation import results, with_perception, write_results
     from halsted.agents.making import make_policy
     from halsted.imaging_bridge.files import make_folder
     from halsted.scenarios.catalogue import scenario_of
@@ -140,16 +148,28 @@ def evaluate(
     if out is not None:
         make_folder(out.parent)  # an output that cannot be is told before the work, not after
     cases = posed.cases("test")[:first]
+    seen_as = {actor.name: posed}
+    pair = None
+    if perception is not None:
+        pair = (f"{actor.name}, oracle", f"{actor.name}, {perception}")
+        seen_as = dict(zip(pair, (posed, with_perception(posed, perception)), strict=True))
+    episodes = {}
     with progress() as bar:
-        task = bar.add_task(f"{actor.name}", total=len(posed.starts(cases, seed)))
-        episodes = score(posed, actor, cases, seed, lambda _: bar.advance(task))
-    content = results(posed, seed, {actor.name: episodes})
+        for name, as_seen in seen_as.items():
+            task = bar.add_task(name, total=len(posed.starts(cases, seed)))
+            advance = functools.partial(_advance, bar, task)
+            episodes[name] = score(as_seen, actor, cases, seed, advance)
+    content = results(posed, seed, episodes, pair)
     if out is not None:
         write_results(out, content)
     if as_json:
         print_json(content)
     else:
         _print_scores(content)
+
+
+def _advance(bar: Progress, task: TaskID, _: object) -> None:
+    bar.advance(task)
 
 
 def _print_scores(content: dict[str, Any]) -> None:
@@ -169,6 +189,13 @@ def _print_scores(content: dict[str, Any]) -> None:
             f"{s['steps']['iqm']:.0f}",
         )
     console.out.print(table)
+    gap = content.get("perception_gap")
+    if gap:
+        parts = (
+            f"{name} {gap[name]['mean']:+.2f} ({gap[name]['low']:+.2f} to {gap[name]['high']:+.2f})"
+            for name in ("success", "cost")
+        )
+        console.out.print(f"perception gap: {', '.join(parts)}")
 
 
 def render(

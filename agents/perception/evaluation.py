@@ -1,0 +1,144 @@
+"""What a network is worth on cases it never saw: accuracy, honesty, and what it costs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from halsted.agents.perception.checkpoint import Trained
+from halsted.agents.perception.conformal import boundary_error_mm, p_value
+from halsted.agents.perception.examples import Example
+from halsted.agents.perception.inference import mean_logits, probabilities
+from halsted.agents.perception.outliers import features_of, outlier_score
+from halsted.agents.perception.reliability import honesty, voxels_near_boundaries
+from halsted.agents.perception.scores import Score, best_threshold, score_found
+
+FORMAT = "halsted-perception-1"
+_STRANGE = 0.05
+
+
+def evaluate_network(
+    trained: Trained,
+    examples: Sequence[Example],
+    samples: int = 0,
+    on_case: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Scores over cases and each case's own, ready for JSON.
+
+    Args:
+        trained: The network.
+        examples: Cases that it has never seen.
+        samples: Passes of Monte-Carlo dropout; 0 for one without.
+        on_case: Called after each case.
+    """
+    network, modules = trained.network, trained.modules()
+    temperature = float(trained.reliability.get("temperature", 1.0))
+    scores: list[Score] = []
+    rows: list[tuple[NDArray[np.float32], NDArray[np.uint8]]] = []
+    held: list[dict[str, bool]] = []
+    p_values: list[float] = []
+    begun = time.process_time()
+    spent = 0.0
+    for number, one in enumerate(examples):
+        start = time.process_time()
+        logits = mean_logits(network, modules, one.image, samples)
+        spent += time.process_time() - start
+        found = probabilities(network, logits, temperature)
+        scores.append(score_found(network, found, one))
+        rows.append(voxels_near_boundaries(network, logits, one, number))
+        held.append(_margins_held(trained, found, one))
+        if "outliers" in trained.reliability:
+            outliers = trained.reliability["outliers"]
+            raw = probabilities(network, logits)
+            features = features_of(network, modules[0], one.image, one.geometry, raw)
+            score = outlier_score(features, outliers["yardstick"])
+            p_values.append(p_value(score, outliers["scores"]))
+        on_case()
+    told = {
+        "format": FORMAT,
+        "network": network.name,
+        "network_hash": network.content_hash,
+        "cases": len(examples),
+        "people": len({one.person for one in examples}),
+        "parameters": sum(one.numel() for one in modules[0].parameters()),
+        "members": len(modules),
+        "classes": _by_class(trained, examples, scores),
+        "honesty_near_boundary": _honesty(rows, temperature),
+        "margins_held": _shares(held),
+        "strange_cases": _share([value <= _STRANGE for value in p_values]),
+        "inference_cpu_s_a_case": round(spent / max(1, len(examples)), 3),
+        "cpu_s": round(time.process_time() - begun, 1),
+        "each": [{"name": one.name, **_rounded(one.dice)} for one in scores],
+    }
+    return told
+
+
+def _by_class(
+    trained: Trained, examples: Sequence[Example], scores: Sequence[Score]
+) -> dict[str, dict[str, float | None]]:
+    network = trained.network
+    thresholds = best_threshold(network, examples) if network.task == "segmentation" else {}
+    told = {}
+    for name in scores[0].dice if scores else ():
+        values = np.array([one.dice.get(name, math.nan) for one in scores])
+        values = values[np.isfinite(values)]
+        told[name] = _rounded(
+            {
+                "dice": float(values.mean()) if len(values) else math.nan,
+                "dice_worst": float(values.min()) if len(values) else math.nan,
+                "threshold_dice": thresholds.get(name, math.nan),
+            }
+        )
+    return told
+
+
+def _honesty(
+    rows: Sequence[tuple[NDArray[np.float32], NDArray[np.uint8]]], temperature: float
+) -> dict[str, Any]:
+    logits = np.concatenate([one[0] for one in rows])
+    true = np.concatenate([one[1] for one in rows])
+    if not len(true):
+        return {}
+    return {
+        "temperature": temperature,
+        "raw": _rounded(honesty(logits, true, 1.0)),
+        "calibrated": _rounded(honesty(logits, true, temperature)),
+    }
+
+
+def _margins_held(
+    trained: Trained, found: NDArray[np.float32], example: Example
+) -> dict[str, bool]:
+    """By class that the case has, whether its promised margin held."""
+    network = trained.network
+    if network.task != "segmentation":
+        return {}
+    seen, true = found.argmax(axis=0), np.asarray(example.target)
+    held = {}
+    for name, bound in trained.reliability.get("margins_mm", {}).items():
+        mask = true == network.values[name]
+        if bound is not None and mask.any():
+            spacing = network.spacing_mm or 1.0
+            error = boundary_error_mm(seen == network.values[name], mask, spacing)
+            held[name] = bool(error <= bound)
+    return held
+
+
+def _shares(held: Sequence[Mapping[str, bool]]) -> dict[str, float | None]:
+    names = {name: None for one in held for name in one}
+    return {name: _share([one[name] for one in held if name in one]) for name in names}
+
+
+def _share(given: Sequence[bool]) -> float | None:
+    return round(float(np.mean(given)), 4) if given else None
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {
+        name: round(value, 4) if math.isfinite(value) else None for name, value in values.items()
+    }

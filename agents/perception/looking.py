@@ -1,0 +1,140 @@
+"""A network looks at a scan on disk: what `halsted segment` writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from halsted.agents.errors import PerceptionError
+from halsted.agents.perception.checkpoint import Trained
+from halsted.agents.perception.detector import NetworkDetector
+from halsted.agents.perception.pictures import overlay, telling_slice
+from halsted.agents.perception.segmenter import NetworkSegmenter
+from halsted.imaging_bridge import Patient, Segmentation, Volume, read_patient
+from halsted.imaging_bridge.exports.images import write_labels, write_volume
+from halsted.imaging_bridge.files import whole_folder, write_text, write_whole
+from halsted.imaging_bridge.formats.recordings import read_recording
+
+STRANGE_BELOW = 0.05
+"""P-value below which a scan is told to be unlike those that a network was made for."""
+
+
+def look(
+    scan: Path, trained: Trained, out: Path, samples: int = 0, series: str | None = None
+) -> dict[str, Any]:
+    """Let a network look at a scan, and write what it saw to a new folder.
+
+    Of volumes ``labels.nii.gz`` and ``confidence.nii.gz``, of pictures ``labels.png`` and
+    ``confidence.png``, and ``picture.png``, the slice that tells most; of a recording
+    ``minutes.csv``. ``segmentation.json`` tells volumes with their intervals, the minutes, or the
+    diagnosis, and how strange the scan is.
+
+    Returns:
+        What ``segmentation.json`` holds.
+
+    Raises:
+        PerceptionError: the scan is not what the network looks at, or `out` exists.
+        HalstedError: the scan cannot be read, or the folder cannot be written.
+    """
+    if out.exists():
+        raise PerceptionError(f"there is already something at {out}; name a new folder")
+    if trained.network.task == "minutes":
+        return _listen(scan, trained, out, samples)
+    patient = read_patient(scan, series=series)
+    seen = NetworkSegmenter(trained, samples).segment(patient.images, None)
+    content = report(patient.image, seen)
+    with whole_folder(out) as folder:
+        if patient.image.spacing_known and patient.image.shape[0] > 1:
+            write_labels(seen.labels, folder / "labels.nii.gz")
+            write_volume(_confidence(patient, seen), folder / "confidence.nii.gz")
+        else:
+            _write_picture(seen.labels.voxels[0].astype(np.uint16), folder / "labels.png")
+            sure = np.rint(_confidence(patient, seen).voxels[0] * 255.0)
+            _write_picture(sure.astype(np.uint8), folder / "confidence.png")
+        _write_picture(_shown(patient, seen), folder / "picture.png")
+        _write_report(folder, content)
+    return content
+
+
+def _listen(scan: Path, trained: Trained, out: Path, samples: int) -> dict[str, Any]:
+    """Minutes of apnoea in a recording."""
+    found = NetworkDetector(trained, samples).detect(read_recording(scan), None)
+    count = found.notes.symbols.count("A")
+    minutes = {"volume": float(count), "interval": None, "unit": "min"}
+    content = {
+        "provenance": dict(found.provenance),
+        "structures": {"apnea": minutes},
+        "minutes": len(found.notes.symbols),
+        "outlier_p": found.outlier_p,
+        "strange_below": STRANGE_BELOW,
+    }
+    rows = zip(found.notes.times_s, found.notes.symbols, found.probability, strict=True)
+    lines = [f"{time:.0f},{symbol},{sure:.4f}" for time, symbol, sure in rows]
+    with whole_folder(out) as folder:
+        write_text(folder / "minutes.csv", "\n".join(["start_s,note,probability", *lines]) + "\n")
+        _write_report(folder, content)
+    return content
+
+
+def _write_report(folder: Path, content: dict[str, Any]) -> None:
+    write_text(folder / "segmentation.json", json.dumps(content, indent=1) + "\n")
+
+
+def report(image: Volume, seen: Segmentation) -> dict[str, Any]:
+    """Volumes, or areas of a picture, with their intervals, and whether to trust them."""
+    names = seen.labels.names
+    counts = np.bincount(seen.labels.voxels.ravel(), minlength=max(names.values(), default=0) + 1)
+    one, unit = _unit(image)
+    structures: dict[str, Any] = {}
+    for name, value in names.items():
+        size = float(counts[value]) * one
+        factor = seen.volume_factors.get(name)
+        interval = None if factor is None else [round(size / factor, 3), round(size * factor, 3)]
+        structures[name] = {"volume": round(size, 3), "interval": interval, "unit": unit}
+    return {
+        "provenance": dict(seen.provenance),
+        "structures": structures,
+        "margins_mm": dict(seen.margins_mm),
+        "outlier_p": seen.outlier_p,
+        "strange_below": STRANGE_BELOW,
+    }
+
+
+def _unit(image: Volume) -> tuple[float, str]:
+    """Size of a voxel and its unit: ml, mm2 of a picture of known scale, else pixels."""
+    if image.shape[0] > 1:
+        return float(np.prod(image.spacing)) / 1000.0, "ml"
+    if image.spacing_known:
+        return float(np.prod(image.spacing[1:])), "mm2"
+    return 1.0, "px"
+
+
+def _confidence(patient: Patient, seen: Segmentation) -> Volume:
+    assert seen.confidence is not None  # a network always tells it
+    return Volume(np.asarray(seen.confidence, np.float32), patient.image.affine)
+
+
+def _shown(patient: Patient, seen: Segmentation) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The slice that tells most, with and without what was seen."""
+    labels = seen.labels.voxels
+    place = telling_slice(labels) if len(labels) > 1 else 0
+    base = _as_colours(patient.images, place)
+    return np.concatenate([base, overlay(base, labels[place])], axis=1)
+
+
+def _as_colours(images: Mapping[str, Volume], place: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    names = ("red", "green", "blue") if "red" in images else (next(iter(images)),) * 3
+    planes = [np.asarray(images[name].voxels[place], np.float64) for name in names]
+    low, high = np.percentile(planes, (1.0, 99.0)) if "red" not in images else (0.0, 255.0)
+    shown = np.stack(planes, axis=-1) - low
+    return np.clip(shown * (255.0 / max(high - low, 1e-6)), 0.0, 255.0).astype(np.uint8)
+
+
+def _write_picture(pixels: np.ndarray[Any, Any], path: Path) -> None:
+    from PIL import Image
+
+    write_whole(path, lambda temporary: Image.fromarray(pixels).save(temporary, format="png"))

@@ -1,0 +1,172 @@
+"""From a network's name to its trained folder, and from a folder of data to examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from halsted.agents.errors import PerceptionError
+from halsted.agents.perception.catalogue import network_named
+from halsted.agents.perception.checkpoint import Trained, load_trained, save_trained
+from halsted.agents.perception.examples import Example, Source, example_of
+from halsted.agents.perception.phantom_sources import Split, phantom_sources
+from halsted.agents.perception.reliability import calibrated
+from halsted.agents.perception.specification import Network
+from halsted.agents.perception.training import Recipe, train_network
+
+Begin = Callable[[str, int], Callable[[], None]]
+"""Begins a stretch of work of so many parts for people to follow; what it gives ends a part."""
+
+_HELD_BACK_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `halsted perceive train` was asked for.
+
+    Attributes:
+        name: Of the network.
+        folder: For the trained network.
+        recipe: How it is trained.
+        phantoms: How many to train on; 0 for none.
+        data: Folders of the user's own images and masks.
+        classes: To learn; empty for all.
+        start: Folder of a trained network to begin with.
+        calibration: How many phantoms, never trained on, calibrate it.
+    """
+
+    name: str
+    folder: Path
+    recipe: Recipe = field(default_factory=Recipe)
+    phantoms: int = 64
+    data: Sequence[Path] = ()
+    classes: Sequence[str] = ()
+    start: Path | None = None
+    calibration: int = 24
+
+
+def train_and_calibrate(
+    request: Request, begin: Begin, on_message: Callable[[str], None]
+) -> Trained:
+    """Train a network, calibrate it on cases it never saw, and write it to its folder.
+
+    Raises:
+        HalstedError: the request does not fit, or something cannot be read or written.
+    """
+    network = with_classes(network_named(request.name), request.classes)
+    start = None
+    if request.start is not None:
+        given = load_trained(request.start)
+        start = given.members[0]
+    cases = gather(network, request, begin)
+    steps = request.recipe.steps or network.steps
+    done = begin(f"training {network.name}", steps * request.recipe.members)
+    trained = train_network(
+        network, cases["train"], cases["validation"], request.folder, request.recipe, start,
+        lambda _: done(), on_message,
+    )  # fmt: skip
+    looked = begin("calibrating", len(cases["validation"]) + len(cases["calibration"]))
+    trained = calibrated(trained, cases["validation"], cases["calibration"], looked)
+    save_trained(trained, request.folder)
+    return trained
+
+
+def with_classes(network: Network, classes: Sequence[str]) -> Network:
+    """The network with only these classes.
+
+    Raises:
+        PerceptionError: one is none of its classes.
+    """
+    unknown = [name for name in classes if name not in network.classes]
+    if unknown:
+        raise PerceptionError(
+            f"{network.name} has no class {unknown[0]!r}; choose among: "
+            f"{', '.join(network.classes)}"
+        )
+    if not classes:
+        return network
+    kept = {name: text for name, text in network.classes.items() if name in classes}
+    lesions = tuple(name for name in network.lesions if name in classes)
+    return replace(network, classes=kept, lesions=lesions)
+
+
+def gather(network: Network, request: Request, begin: Begin) -> dict[Split, list[Example]]:
+    """Examples by split: phantoms of its own seeds, and people of the user's data.
+
+    Raises:
+        PerceptionError: there is nothing to learn from.
+    """
+    sources = data_sources(request.data)
+    counts: dict[Split, int] = {
+        "train": request.phantoms,
+        "validation": min(8, request.phantoms),
+        "calibration": request.calibration if request.phantoms else 0,
+    }
+    by_split: dict[Split, list[Source]] = {
+        split: phantom_sources(network, split, count) for split, count in counts.items()
+    }
+    for split, some in split_people(sources, request.recipe.seed).items():
+        by_split[split] += some
+    total = sum(map(len, by_split.values()))
+    done = begin("reading cases", total)
+    examples: dict[Split, list[Example]] = {}
+    for split, group in by_split.items():
+        examples[split] = []
+        for source in group:
+            examples[split].append(example_of(network, source))
+            done()
+    if not examples["train"] or not examples["validation"]:
+        raise PerceptionError(
+            f"there are {len(examples['train'])} cases to learn from and "
+            f"{len(examples['validation'])} to choose the best step by, but each needs one; give "
+            "images of at least two people, or train on phantoms too"
+        )
+    return examples
+
+
+def data_sources(folders: Sequence[Path]) -> list[Source]:
+    """The cases of the user's folders, in whatever public layout each is.
+
+    Raises:
+        HalstedError: a folder is of no layout that is known.
+    """
+    from halsted.imaging_bridge.layouts import find_layout
+
+    return [
+        Source(one.name, one.person, one.load)
+        for folder in folders
+        for one in find_layout(folder).sources(folder)
+    ]
+
+
+def split_people(sources: Sequence[Source], seed: int) -> dict[Split, list[Source]]:
+    """People of the user's data into those learned from, validated on and calibrated on.
+
+    A fifth each of the people validates and calibrates, at least one where there are two and three.
+    """
+    people = sorted({one.person for one in sources})
+    order = np.random.default_rng(seed).permutation(len(people))
+    held = max(1, round(_HELD_BACK_SHARE * len(people))) if len(people) > 1 else 0
+    second = held if len(people) > 2 else 0
+    role: dict[str, Split] = dict.fromkeys(people, "train")
+    for number in order[:held]:
+        role[people[int(number)]] = "validation"
+    for number in order[held : held + second]:
+        role[people[int(number)]] = "calibration"
+    return {
+        split: [one for one in sources if role[one.person] == split]
+        for split in ("train", "validation", "calibration")
+    }
+
+
+def read_examples(network: Network, sources: Sequence[Source], begin: Begin) -> list[Example]:
+    """The examples of sources, for people to follow."""
+    done = begin("reading cases", len(sources))
+    examples = []
+    for source in sources:
+        examples.append(example_of(network, source))
+        done()
+    return examples

@@ -1,0 +1,156 @@
+"""A trained network as a segmenter, handed to environments and to the command line alike."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from halsted.agents.errors import PerceptionError
+from halsted.agents.perception.checkpoint import Trained
+from halsted.agents.perception.conformal import p_value
+from halsted.agents.perception.framing import Framed, frame, geometry_of, onto_original
+from halsted.agents.perception.inference import device, mean_logits, probabilities
+from halsted.agents.perception.nuclei import find_nuclei
+from halsted.agents.perception.outliers import features_of, outlier_score
+from halsted.imaging_bridge import LabelMap, Segmentation, Volume
+from halsted.imaging_bridge.cache import cache_key, cached_arrays
+
+_VERSION = 1  # raise when the answer of the same network to the same image changes
+
+Answer = dict[str, NDArray[Any]]
+
+
+class NetworkSegmenter:
+    """Sees by a trained network.
+
+    An answer is kept in the cache by the content of weights and images, so that the same image is
+    looked at once.
+
+    Attributes:
+        is_oracle: False: it is never shown the truth.
+    """
+
+    is_oracle = False
+
+    def __init__(self, trained: Trained, samples: int = 0) -> None:
+        """See by this network.
+
+        Args:
+            trained: The network.
+            samples: Passes of Monte-Carlo dropout; 0 for one pass without.
+
+        Raises:
+            PerceptionError: the network is none that labels images.
+        """
+        if trained.network.task not in ("segmentation", "instances"):
+            raise PerceptionError(
+                f"the network {trained.network.name} gives a {trained.network.task} and labels no "
+                "image; choose one that segments"
+            )
+        self.trained, self.samples = trained, samples
+
+    def segment(self, images: Mapping[str, Volume], truth: LabelMap | None) -> Segmentation:
+        """Label the images on the grid of the first.
+
+        Raises:
+            PerceptionError: the images are not those that the network looks at.
+        """
+        reliability = self.trained.reliability
+        framed = frame(self.trained.network, images)
+        parts = [(name, images[name].content_hash) for name in sorted(images)]
+        key = cache_key("seen", _VERSION, self._identity, self.samples, parts)
+        answer = cached_arrays(key, lambda: self._look(framed))
+        return Segmentation(
+            self._labels(framed, answer),
+            probabilities={
+                name.removeprefix("probability_"): np.asarray(array, np.float32)
+                for name, array in answer.items()
+                if name.startswith("probability_")
+            },
+            instances=answer.get("instances"),
+            provenance={
+                "segmenter": self.trained.network.name,
+                "network": self._identity,
+                "temperature": str(reliability.get("temperature", 1.0)),
+                "samples": str(self.samples),
+            },
+            confidence=np.asarray(answer["confidence"], np.float32),
+            margins_mm=_promised(reliability.get("margins_mm", {})),
+            volume_factors=_promised(reliability.get("volume_factors", {})),
+            outlier_p=float(answer["outlier_p"]) if "outlier_p" in answer else None,
+        )
+
+    @cached_property
+    def _modules(self) -> list[nn.Module]:
+        return [one.to(device()) for one in self.trained.modules()]
+
+    @cached_property
+    def _identity(self) -> str:
+        """SHA-256 of what is seen, the weights and the temperature."""
+        digest = hashlib.sha256(self.trained.network.content_hash.encode())
+        for state in self.trained.members:
+            for name in sorted(state):
+                digest.update(name.encode())
+                digest.update(np.ascontiguousarray(state[name].cpu().numpy()).tobytes())
+        digest.update(str(sorted(map(str, self.trained.reliability.items()))).encode())
+        return digest.hexdigest()
+
+    def _look(self, framed: Framed) -> Answer:
+        network, reliability = self.trained.network, self.trained.reliability
+        temperature = float(reliability.get("temperature", 1.0))
+        logits = mean_logits(network, self._modules, framed.array, self.samples)
+        found = probabilities(network, logits, temperature)
+        answer = (
+            self._nuclei(framed, found)
+            if network.task == "instances"
+            else (self._structures(framed, found))
+        )
+        if "outliers" in reliability:
+            geometry = geometry_of(network, framed.original)
+            features = features_of(
+                network, self._modules[0], framed.array, geometry, probabilities(network, logits)
+            )
+            score = outlier_score(features, reliability["outliers"]["yardstick"])
+            answer["outlier_p"] = np.array(p_value(score, reliability["outliers"]["scores"]))
+        return answer
+
+    def _structures(self, framed: Framed, found: NDArray[np.float32]) -> Answer:
+        """Class by class, so that no more than two of them need memory at once."""
+        best = onto_original(framed, found[0]).copy()
+        labels = np.zeros(best.shape, np.uint8)
+        answer: Answer = {}
+        for name, value in self.trained.network.values.items():
+            own = onto_original(framed, found[value])
+            labels[own > best] = value
+            np.maximum(best, own, out=best)
+            if name in self.trained.network.lesions:
+                answer[f"probability_{name}"] = own.astype(np.float16)
+        return {**answer, "labels": labels, "confidence": best.astype(np.float16)}
+
+    def _nuclei(self, framed: Framed, found: NDArray[np.float32]) -> Answer:
+        nuclei = find_nuclei(found)
+        confidence = np.maximum(found[0], 1.0 - found[0])
+        return {
+            "labels": nuclei.instances[None],
+            "instances": nuclei.instances[None],
+            "classes": nuclei.classes,
+            "confidence": confidence[None].astype(np.float16),
+        }
+
+    def _labels(self, framed: Framed, answer: Mapping[str, NDArray[Any]]) -> LabelMap:
+        names = dict(self.trained.network.values)
+        if "classes" in answer:
+            kinds = list(self.trained.network.classes)
+            classes = answer["classes"].tolist()
+            names = {f"{kinds[kind - 1]}_{n}": n for n, kind in enumerate(classes, start=1)}
+        return LabelMap(answer["labels"], framed.original.affine, names, "model")
+
+
+def _promised(bounds: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: bound for name, bound in bounds.items() if bound is not None}

@@ -1,0 +1,326 @@
+"""Training networks: MONAI's loss, AdamW, early stopping, checkpoints that resume exactly."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from monai.losses.dice import DiceCELoss
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.utils.tensorboard.writer import SummaryWriter
+
+from halsted.agents.errors import PerceptionError
+from halsted.agents.perception.apnea import minute_loss
+from halsted.agents.perception.architectures import build
+from halsted.agents.perception.augmentation import Windows
+from halsted.agents.perception.checkpoint import State, Trained, save_trained
+from halsted.agents.perception.examples import Example, check_classes
+from halsted.agents.perception.inference import device, smaller_window
+from halsted.agents.perception.pictures import strip
+from halsted.agents.perception.scores import quality, score_example
+from halsted.agents.perception.specification import Network
+from halsted.imaging_bridge.files import make_folder, write_whole
+
+LATEST = "latest.pt"
+_HEAVIEST = 10.0
+
+_PACKAGES = ("halsted", "torch", "monai", "numpy")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes:
+        steps: Optimiser steps of each member; 0 for the network's own number.
+        seed: Of weights, windows and their changes.
+        members: Networks of the ensemble, each with a seed of its own.
+        validate_every: Steps between looks at the validation cases.
+        patience: Looks without a better one after which training ends.
+        precision: ``bf16`` computes in bfloat16 where torch does so safely.
+    """
+
+    steps: int = 0
+    seed: int = 0
+    members: int = 1
+    validate_every: int = 100
+    patience: int = 5
+    precision: Literal["float32", "bf16"] = "float32"
+
+
+@dataclass
+class _Progress:
+    """Where a training stands; what `LATEST` holds."""
+
+    member: int = 0
+    step: int = 0
+    best: float = -1.0
+    best_step: int = 0
+    best_state: State = field(default_factory=dict)
+    done: list[State] = field(default_factory=list)
+    history: list[list[float]] = field(default_factory=list)
+
+
+def train_network(
+    network: Network,
+    examples: Sequence[Example],
+    validation: Sequence[Example],
+    folder: Path,
+    recipe: Recipe,
+    start: State | None = None,
+    on_progress: Callable[[int], None] = lambda _: None,
+    on_message: Callable[[str], None] = lambda _: None,
+) -> Trained:
+    """Train a network and write it to a folder.
+
+    A training that was cut short goes on where it stood when it is called again with the same
+    arguments, and ends with the same weights as if it had never been cut.
+
+    Args:
+        network: What is learned.
+        examples: To learn from.
+        validation: To choose the best step by; other people.
+        folder: For weights, card and TensorBoard's events.
+        recipe: How.
+        start: Weights to begin with, for fine-tuning.
+        on_progress: Called with the number of steps done.
+        on_message: Called with a sentence for people.
+
+    Raises:
+        PerceptionError: a class never occurs, the folder holds the unfinished training of
+            something else, or the start does not fit.
+        OutputError: the folder cannot be written.
+    """
+    check_classes(network, examples)
+    make_folder(folder)
+    trainer = _Trainer(network, examples, validation, folder, recipe, start, on_message)
+    trainer.run(on_progress)
+    facts = {
+        "recipe": asdict(recipe),
+        "cases": len(examples),
+        "people": len({one.person for one in examples}),
+        "steps": recipe.steps or network.steps,
+        "validation": trainer.progress.history,
+        "versions": {name: version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+    }
+    trained = Trained(network, trainer.progress.done, facts)
+    save_trained(trained, folder)
+    (folder / LATEST).unlink(missing_ok=True)
+    return trained
+
+
+class _Trainer:
+    """One training, member by member."""
+
+    def __init__(
+        self,
+        network: Network,
+        examples: Sequence[Example],
+        validation: Sequence[Example],
+        folder: Path,
+        recipe: Recipe,
+        start: State | None,
+        on_message: Callable[[str], None],
+    ) -> None:
+        self._network, self._validation, self._recipe = network, validation, recipe
+        self._examples, self._folder, self._start = examples, folder, start
+        self._say = on_message
+        self._steps = recipe.steps or network.steps
+        self._device = device()
+        self._loss = _loss(network, examples, self._device)
+        self._batch, self._key = network.batch, _key(network, recipe, examples, start)
+        self.progress = _Progress()
+        self._module, self._optimiser = self._fresh()
+        self._resume()
+
+    def run(self, on_progress: Callable[[int], None]) -> None:
+        """Train what is left to train."""
+        while self.progress.member < self._recipe.members:
+            self._train_member(on_progress)
+            self.progress.done.append(_on_cpu(self.progress.best_state))
+            done, history = self.progress.done, self.progress.history
+            self.progress = _Progress(member=len(done), done=done, history=history)
+            if self.progress.member < self._recipe.members:
+                self._module, self._optimiser = self._fresh()
+                self._save()
+
+    def _train_member(self, on_progress: Callable[[int], None]) -> None:
+        progress, seed = self.progress, self._recipe.seed * 1009 + self.progress.member
+        windows = Windows(self._network, self._examples, seed)
+        with SummaryWriter(str(self._folder / "tensorboard" / f"{progress.member}")) as log:
+            while progress.step < self._steps:
+                loss = self._step(windows, progress.step)
+                progress.step += 1
+                on_progress(progress.member * self._steps + progress.step)
+                if progress.step % 10 == 0:
+                    log.add_scalar("loss", loss, progress.step)
+                if progress.step % self._recipe.validate_every and progress.step != self._steps:
+                    continue
+                if self._validate(log):
+                    break
+
+    def _step(self, windows: Windows, step: int) -> float:
+        """One step of the optimiser; on a full GPU with fewer windows at once."""
+        while True:
+            try:
+                return self._descend(windows, step)
+            except torch.OutOfMemoryError as error:
+                if self._batch == 1:
+                    smaller = smaller_window(self._network.patch)
+                    raise PerceptionError(
+                        f"the GPU's memory does not hold one window of {self._network.patch} "
+                        f"voxels; train with a smaller patch, such as {smaller}"
+                    ) from error
+                self._batch = max(1, self._batch // 2)
+                self._say(f"out of GPU memory; going on with {self._batch} windows a step")
+
+    def _descend(self, windows: Windows, step: int) -> float:
+        torch.manual_seed(int(np.random.default_rng([self._recipe.seed, step, 1]).integers(2**31)))
+        for group in self._optimiser.param_groups:
+            group["lr"] = _rate(self._network.learning_rate, step, self._steps)
+        images, targets = (one.to(self._device) for one in windows.batch(step, self._batch))
+        self._module.train()
+        self._optimiser.zero_grad(set_to_none=True)
+        with self._computing():
+            outputs = self._module(images)
+        loss = self._loss(outputs.float(), targets)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self._module.parameters(), 12.0)
+        self._optimiser.step()
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise PerceptionError(
+                f"the loss of {self._network.name} is {value} at step {step}; lower the learning "
+                "rate, or train in float32"
+            )
+        return value
+
+    def _computing(self) -> AbstractContextManager[Any]:
+        if self._recipe.precision == "bf16":
+            return torch.autocast(self._device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def _validate(self, log: SummaryWriter) -> bool:
+        """Look at the validation cases, keep the best, save; whether to stop early."""
+        progress = self.progress
+        self._module.eval()
+        scores = [score_example(self._network, [self._module], one) for one in self._validation]
+        parts = quality(self._network, scores)
+        score = float(np.mean(list(parts.values())))
+        progress.history.append([progress.member, progress.step, round(score, 4)])
+        log.add_scalar("validation/quality", score, progress.step)
+        for name, value in parts.items():
+            log.add_scalar(f"validation/{name}", value, progress.step)
+        if self._network.task in ("segmentation", "instances"):
+            picture = strip(self._network, self._module, self._validation[0])
+            log.add_image("validation/case", picture, progress.step, dataformats="HWC")
+        if score > progress.best:
+            progress.best, progress.best_step = score, progress.step
+            progress.best_state = _on_cpu(self._module.state_dict())
+        self._save()
+        waited = progress.step - progress.best_step
+        return waited >= self._recipe.patience * self._recipe.validate_every
+
+    def _fresh(self) -> tuple[nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(self._recipe.seed * 1009 + self.progress.member)
+        module = build(self._network)
+        if self._start is not None:
+            try:
+                module.load_state_dict(dict(self._start))
+            except RuntimeError as error:
+                raise PerceptionError(
+                    f"the weights to begin with do not fit the network {self._network.name}; give "
+                    "a network of the same channels, classes and architecture"
+                ) from error
+        module.to(self._device)
+        return module, torch.optim.AdamW(module.parameters(), weight_decay=1e-4)
+
+    def _save(self) -> None:
+        content = {
+            "key": self._key,
+            "progress": vars(self.progress),
+            "module": _on_cpu(self._module.state_dict()),
+            "optimiser": self._optimiser.state_dict(),
+        }
+        write_whole(self._folder / LATEST, lambda path: torch.save(content, path))
+
+    def _resume(self) -> None:
+        path = self._folder / LATEST
+        if not path.exists():
+            return
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            is_ours = content["key"] == self._key
+        except Exception as error:
+            raise PerceptionError(
+                f"the unfinished training in {path} cannot be read ({type(error).__name__}); "
+                "delete it, or choose another folder"
+            ) from error
+        if not is_ours:
+            raise PerceptionError(
+                f"{path} is the unfinished training of another network, recipe or data; finish "
+                "it as it was begun, delete it, or choose another folder"
+            )
+        self.progress = _Progress(**content["progress"])
+        self._module.load_state_dict(content["module"])
+        self._optimiser.load_state_dict(content["optimiser"])
+        self._say(f"going on from step {self.progress.step} of member {self.progress.member + 1}")
+
+
+def _loss(
+    network: Network, examples: Sequence[Example], where: torch.device
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    if network.task == "instances":
+        from halsted.agents.perception.nuclei import instance_loss
+
+        return instance_loss
+    if network.task == "diagnosis":
+        return lambda logits, target: cross_entropy(logits, target.flatten().long())
+    if network.task == "minutes":
+        return minute_loss
+    dice = DiceCELoss(
+        to_onehot_y=True, softmax=True, include_background=False, batch=True,
+        weight=_weights(network, examples).to(where),
+    )  # fmt: skip
+    return lambda logits, target: torch.as_tensor(dice(logits, target.long()))
+
+
+def _weights(network: Network, examples: Sequence[Example]) -> torch.Tensor:
+    """(output,) weight of each class: small things weigh more, as the root of their rarity."""
+    counts = np.zeros(network.outputs)
+    for one in examples:
+        counts += np.bincount(np.asarray(one.target).ravel(), minlength=network.outputs)
+    rarity = np.sqrt(counts.max() / np.maximum(counts, 1.0))
+    weights = np.minimum(rarity, _HEAVIEST)
+    return torch.tensor(weights / weights.mean(), dtype=torch.float32)
+
+
+def _rate(highest: float, step: int, steps: int) -> float:
+    """Learning rate: up over the first 5 %, then down to 0 by a cosine."""
+    warm = max(1, steps // 20)
+    if step < warm:
+        return highest * (step + 1) / warm
+    return highest * 0.5 * (1.0 + float(np.cos(np.pi * (step - warm) / max(1, steps - warm))))
+
+
+def _key(network: Network, recipe: Recipe, examples: Sequence[Example], start: State | None) -> str:
+    """What tells one training from another."""
+    begun = (
+        None if start is None else float(sum(float(one.double().sum()) for one in start.values()))
+    )
+    cases = [one.name for one in examples]
+    return json.dumps([network.content_hash, asdict(recipe), cases, begun])
+
+
+def _on_cpu(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
