@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from halsted.agents.curve import Curve, smoothed
 from halsted.agents.episodes import Episode, run_episode
 from halsted.agents.errors import PolicyError
-from halsted.agents.evaluation import evaluate, results, write_results
+from halsted.agents.evaluation import evaluate, results, with_perception, write_results
 from halsted.agents.making import make_environment, make_policy
+from halsted.agents.perception.folders import is_trained
 from halsted.agents.pictures import frame_png, learning_curve_png, slices_png
 from halsted.agents.policy import Policy
 from halsted.agents.report import ReportContent, write_report
@@ -37,6 +38,8 @@ _TEST_PHANTOMS = 12
 _SCAN_EPISODES = 12
 _DEMONSTRATIONS = 60
 _SEED = 0
+_EYES = "trunk"
+"""The network by which the planner sees, where it is trained."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,10 @@ def run_demo(request: DemoRequest, begin: Begin) -> tuple[dict[str, Any], Path]:
     curve = _train(scenario, request.steps, folder, begin)
     policies = [make_policy(name, scenario) for name in ("expert", "random", str(folder))]
     scores = {policy.name: _score(scenario, policy, patients, begin) for policy in policies}
+    if is_trained(_EYES):
+        planner = make_policy("planner", scenario)
+        seen = with_perception(scenario, _EYES)
+        scores[f"{planner.name}, {_EYES}"] = _score(seen, planner, patients, begin)
     content = results(scenario, _SEED, scores)
     write_results(request.out / "results.json", content)
     report = write_report(
@@ -234,6 +241,12 @@ def _remarks(request: DemoRequest, patient: PreparedPatient) -> list[str]:
         remarks.insert(0, made_up)
     if "derived" in facts:
         remarks.append(f"Found in the CT itself, not drawn by a person: {facts['derived']}.")
+    if is_trained(_EYES):
+        remarks.append(f"The planner sees by the network {_EYES!r}; all others see the truth.")
+    else:
+        remarks.append(
+            f"All see the truth: no network is trained (halsted perceive train {_EYES})."
+        )
     if request.scan is None:
         remarks.append("All patients are phantoms: none of this comes from a person.")
     return remarks

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from halsted.agents.episodes import Episode, run_episode
 from halsted.agents.errors import PolicyError
@@ -16,6 +16,8 @@ from halsted.agents.policy import Policy
 from halsted.agents.statistics import paired_gap, summarise
 from halsted.imaging_bridge.files import write_text
 from halsted.scenarios.schema import Scenario
+
+AnyScenario = TypeVar("AnyScenario", bound=Scenario)
 
 
 def evaluate(
@@ -76,7 +78,7 @@ def results(
     return content
 
 
-def with_perception(scenario: Scenario, name: str) -> Scenario:
+def with_perception(scenario: AnyScenario, name: str) -> AnyScenario:
     """The scenario as another segmenter sees it.
 
     Raises:

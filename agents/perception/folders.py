@@ -11,6 +11,11 @@ WEIGHTS = "weights.pt"
 CARD = "network.json"
 
 
+def is_trained(name: str) -> bool:
+    """Whether a trained network of this name lies in `networks_folder`."""
+    return (networks_folder() / name / CARD).is_file()
+
+
 def networks_folder() -> Path:
     """Where networks lie by name: ``HALSTED_NETWORKS``, or a folder of the user's data."""
     given = os.environ.get("HALSTED_NETWORKS")

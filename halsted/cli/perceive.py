@@ -42,10 +42,9 @@ def list_networks(as_json: AsJson = False) -> None:
     Example: `halsted perceive list`
     """
     from halsted.agents.perception.catalogue import NETWORKS
-    from halsted.agents.perception.folders import CARD, networks_folder
+    from halsted.agents.perception.folders import is_trained
 
-    folder = networks_folder()
-    trained = {name: (folder / name / CARD).is_file() for name in NETWORKS}
+    trained = {name: is_trained(name) for name in NETWORKS}
     if as_json:
         print_json([{**one.as_dict(), "trained": trained[one.name]} for one in NETWORKS.values()])
         return
