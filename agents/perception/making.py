@@ -31,7 +31,7 @@ class Request:
         name: Of the network.
         folder: For the trained network.
         recipe: How it is trained.
-        phantoms: How many to train on; 0 for none.
+        phantoms: How many to train on; 0 for none, None for the network's own number.
         data: Folders of the user's own images and masks.
         classes: To learn; empty for all.
         start: Folder of a trained network to begin with.
@@ -41,7 +41,7 @@ class Request:
     name: str
     folder: Path
     recipe: Recipe = field(default_factory=Recipe)
-    phantoms: int = 64
+    phantoms: int | None = None
     data: Sequence[Path] = ()
     classes: Sequence[str] = ()
     start: Path | None = None
@@ -100,10 +100,11 @@ def gather(network: Network, request: Request, begin: Begin) -> dict[Split, list
         PerceptionError: there is nothing to learn from.
     """
     sources = data_sources(request.data)
+    phantoms = network.people if request.phantoms is None else request.phantoms
     counts: dict[Split, int] = {
-        "train": request.phantoms,
-        "validation": min(8, request.phantoms),
-        "calibration": request.calibration if request.phantoms else 0,
+        "train": phantoms,
+        "validation": min(8, phantoms),
+        "calibration": request.calibration if phantoms else 0,
     }
     by_split: dict[Split, list[Source]] = {
         split: phantom_sources(network, split, count) for split, count in counts.items()

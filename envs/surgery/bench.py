@@ -83,6 +83,7 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         self._steps = 0
         self._is_ready = False
         self._is_unstable = False
+        self._is_hopeless = False  # nobody would begin: perception missed what the task is about
         self._potential_before = 0.0
         self._world: World | None = None
 
@@ -132,6 +133,15 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         """Points (3,), world m, that a picture for people marks."""
         return []
 
+    def _perceived(self, achieved: Vector) -> Vector:
+        """What the policy is told of what has been achieved: the truth, unless it is perceived."""
+        return achieved
+
+    def _sparse_reward(self, observation: Any, info: dict[str, Any]) -> float:
+        """The sparse reward of a step; another than the task's where goals are perceived."""
+        reward: float = info["task_reward"]
+        return reward
+
     # -- Gymnasium -----------------------------------------------------------------------------
 
     def reset(
@@ -147,7 +157,7 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
             )
         scene = self._checked(options["scene"]) if options else self._sample_scene()
         self._steps = 0
-        self._is_unstable = False
+        self._is_unstable = self._is_hopeless = False
         self._apply(scene)
         self._is_ready = True
         achieved, desired = self._achieved(), self._desired()
@@ -173,18 +183,22 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         costs = self._advance(np.minimum(np.maximum(values, -1.0), 1.0))
         self._steps += 1
         achieved, desired = self._achieved(), self._desired()
-        succeeded = bool(self._success(achieved, desired)) and not self._is_unstable
+        succeeded = bool(self._success(achieved, desired)) and not (
+            self._is_unstable or self._is_hopeless
+        )
         info = self._info(costs, succeeded)
-        reward = info["task_reward"]
-        if self.reward_form == "dense":
+        observation = self._observe(achieved, desired)
+        if self.reward_form == "sparse":
+            reward = self._sparse_reward(observation, info)
+        else:
             left = self._potential(achieved, desired)
             gained = self._potential_before - left
             reward = self.dense_reward(gained, succeeded, info["cost"])
             self._potential_before = left
-        terminated = succeeded and self.preset.ends_on_success
+        terminated = (succeeded and self.preset.ends_on_success) or self._is_hopeless
         # The watchdog's end is the simulator's, not the task's: no learner may gain by it.
         truncated = self._is_unstable or self._steps >= self.horizon
-        return self._observe(achieved, desired), float(reward), terminated, truncated, info
+        return observation, float(reward), terminated, truncated, info
 
     def dense_reward(self, gained: Any, succeeded: Any, cost: Any) -> Any:
         """The dense reward of one step, or of (n,) steps.
@@ -254,7 +268,7 @@ class BenchEnv(gym.Env[Any, NDArray[np.float32]], EzPickle):
         state = (self._state() * self._unscale).astype(np.float32)
         observation = {
             "observation": np.minimum(np.maximum(state, -self._limit), self._limit),
-            "achieved_goal": self._goal(achieved),
+            "achieved_goal": self._goal(self._perceived(achieved)),
             "desired_goal": self._goal(desired),
         }
         if self.sight != "state":

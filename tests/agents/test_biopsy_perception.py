@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from halsted.agents.making import make_environment, make_policy
 from halsted.agents.perception.catalogue import NETWORKS
 from halsted.agents.perception.examples import Source, example_of
 from halsted.agents.perception.training import Recipe, train_network
+from halsted.envs.surgery.needle_biopsy import NeedleBiopsyEnv
 from halsted.imaging_bridge.phantoms import phantom
 from halsted.scenarios.catalogue import load_scenario
 
@@ -41,6 +44,12 @@ def network(tmp_path_factory):
     return folder
 
 
+def _task(env: gym.Env[Any, Any]) -> NeedleBiopsyEnv:
+    task = env.unwrapped
+    assert isinstance(task, NeedleBiopsyEnv)
+    return task
+
+
 @pytest.fixture(scope="module")
 def scored(network):
     """The planner's episodes on the same patients by truth and by the network."""
@@ -58,7 +67,7 @@ def test_observations_come_from_the_network_and_judgement_from_the_truth(network
     with make_environment(seen, cases) as env, make_environment(scenario, cases) as true:
         env.reset(seed=0)
         true.reset(seed=0)
-        first, second = env.unwrapped, true.unwrapped
+        first, second = _task(env), _task(true)
         apart = np.linalg.norm(first.perceived_target_in_world - first.target_in_world)
         assert 0.0 < apart < 0.02
         assert np.array_equal(first.target_in_world, second.target_in_world)
@@ -76,7 +85,7 @@ def test_the_planner_succeeds_where_the_network_saw_the_lesion_in_its_place(netw
             if info["lesion_missed"]:  # nobody began
                 assert (episode.success, episode.cost, episode.steps) == (False, 0.0, 1)
                 continue
-            task = env.unwrapped
+            task = _task(env)
             apart_mm = 1e3 * np.linalg.norm(task.perceived_target_in_world - task.target_in_world)
             if apart_mm < 4.0 or apart_mm > 6.0:  # the tolerance is 5 mm, the needle's 1 mm
                 assert episode.success == (apart_mm < 4.0), (number, apart_mm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,10 @@ SMALL = replace(
 TRAINED_ON, HELD_BACK = range(16), range(100, 106)
 
 
+def _giving(patient: Patient) -> Callable[[], Patient]:
+    return lambda: patient
+
+
 def plain_examples(seeds):
     env = RingTransferEnv(render_mode="rgb_array")
     sources = []
@@ -43,7 +48,7 @@ def plain_examples(seeds):
             env.step(env.action_space.sample())
         images, labels = ring_picture(env)
         patient = Patient(images, labels, kind="phantom")
-        sources.append(Source(f"ring-{seed}", f"ring-{seed}", lambda one=patient: one))
+        sources.append(Source(f"ring-{seed}", f"ring-{seed}", _giving(patient)))
     env.close()
     return [example_of(SMALL, source) for source in sources]
 
@@ -111,7 +116,7 @@ def test_pictures_for_training_are_made_by_their_seed_and_too_hard_for_a_thresho
     assert ring_scene(3).content_hash == scenes[3].content_hash
     assert len({one.content_hash for one in scenes}) == len(scenes)
     network = NETWORKS["arm-ring"]
-    sources = [Source(str(n), str(n), lambda one=one: one) for n, one in enumerate(scenes)]
+    sources = [Source(str(n), str(n), _giving(one)) for n, one in enumerate(scenes)]
     examples = [example_of(network, source) for source in sources]
     assert {value for one in examples for value in np.unique(one.target).tolist()} == {0, 1, 2}
     assert max(best_threshold(network, examples).values()) < 0.65

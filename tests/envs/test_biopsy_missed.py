@@ -83,6 +83,7 @@ def test_hazards_grow_by_the_margins_that_are_promised():
     plain = anatomy_of(prepared.patient, "lesion", "lung")
     wide = anatomy_of(prepared.patient, "lesion", "lung", margins)
     labels = prepared.patient.labels
+    assert labels is not None
     for field_number, name, margin in ((VESSEL, "aorta", 6.0), (BONE, "rib_right_5", 3.0)):
         inside = labels.to_patient(np.argwhere(labels.mask(name))[::50])
         index = np.rint((inside - wide.affine[:3, 3]) @ np.linalg.inv(wide.affine[:3, :3]).T)

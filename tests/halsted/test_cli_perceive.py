@@ -31,6 +31,7 @@ def data(tmp_path_factory):
         patient = skin(seed)
         picture = np.stack([patient.images[c].voxels[0] for c in ("red", "green", "blue")], -1)
         Image.fromarray(picture).save(folder / "images" / f"{seed}.png")
+        assert patient.labels is not None
         mask = (patient.labels.voxels[0] > 0).astype(np.uint8) * 255
         Image.fromarray(mask).save(folder / "masks" / f"{seed}.png")
     return folder

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from gymnasium.utils import EzPickle
+from numpy.typing import ArrayLike
 
 from halsted.envs.errors import EnvironmentOptionError
 from halsted.envs.surgery.bench import GoalBenchEnv, Scene, Sight, Vector, World
@@ -178,9 +179,40 @@ class InstrumentEnv(GoalBenchEnv):
         """How far the thing still has to be turned about the vertical, rad; 0 unless it matters."""
         return 0.0
 
+    def heading(self, arm: int) -> float:
+        """Measured heading of an arm's tool, rad."""
+        return self._headings[arm]
+
     def grip(self, arm: int) -> tuple[Vector, float]:
         """Where an arm grips the thing: position (3,), world m, and heading, rad."""
-        position, turn = self.world.body_pose(self.handled)
+        return self._grip_of(arm, *self.world.body_pose(self.handled))
+
+    # -- What a planner may look at --------------------------------------------------------------
+
+    @property
+    def seen_pose(self) -> tuple[Vector, Sequence[float]]:
+        """Position (3,), world m, and quaternion (x, y, z, w) of the thing as perception sees it.
+
+        It is the true one where nothing is perceived.
+        """
+        return self._thing, self._turn
+
+    @property
+    def seen_way_to_goal(self) -> Vector:
+        """(3,) from what seems to have been achieved to the goal, m."""
+        return self._desired()[:3] - self._perceived(self._achieved())[:3]
+
+    def seen_grip(self, arm: int) -> tuple[Vector, float]:
+        """Where an arm would grip the thing that is seen, as `grip`."""
+        return self._grip_of(arm, *self.seen_pose)
+
+    def seems_to_have_succeeded(self) -> bool:
+        """Whether the goal is met as far as perception sees."""
+        return bool(self._success(self._perceived(self._achieved()), self._desired()))
+
+    def _grip_of(
+        self, arm: int, position: ArrayLike, turn: Sequence[float]
+    ) -> tuple[Vector, float]:
         x, y, z, heading = self.grips[arm]
         offset = rotation_of(turn) @ (x, y, z)
         return np.add(position, offset), yaw_of(turn) + heading
@@ -243,15 +275,16 @@ class InstrumentEnv(GoalBenchEnv):
 
     def _state(self) -> Vector:
         values: list[float] = []
-        rotation, yaw = rotation_of(self._turn), yaw_of(self._turn)
+        thing, turn_of_thing = self.seen_pose
+        rotation, yaw = rotation_of(turn_of_thing), yaw_of(turn_of_thing)
         for number, (tool, heading) in enumerate(zip(self._tools, self._headings, strict=True)):
             x, y, z, grip_heading = self.grips[number]
-            to_grip = self._thing + rotation @ (x, y, z) - tool
+            to_grip = thing + rotation @ (x, y, z) - tool
             turn = 2.0 * (yaw + grip_heading - heading)
             values += [*tool.tolist(), math.cos(heading), math.sin(heading)]
             values += [self.world.opening(number), float(self.world.held[number] is not None)]
             values += [*to_grip.tolist(), math.cos(turn), math.sin(turn)]
-        return np.array([*values, *self._thing.tolist()])
+        return np.array([*values, *thing.tolist()])
 
     def _achieved(self) -> Vector:
         return self._thing

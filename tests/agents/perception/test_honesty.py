@@ -7,6 +7,7 @@ import pytest
 import torch
 from crepes import ConformalRegressor
 from monai.metrics.rocauc import compute_roc_auc
+from numpy.typing import NDArray
 
 from halsted.agents.perception.calibration import (
     error_auroc,
@@ -24,9 +25,9 @@ from halsted.agents.perception.evaluation import evaluate_network
 from tests.agents.perception.conftest import disc_example, disc_examples
 
 
-def _ball(radius: float) -> np.ndarray:
+def _ball(radius: float) -> NDArray[np.bool_]:
     z, y, x = np.mgrid[-20:21, -20:21, -20:21]
-    return np.sqrt(z**2 + y**2 + x**2) <= radius
+    return np.asarray(np.sqrt(z**2 + y**2 + x**2) <= radius)
 
 
 def test_the_temperature_undoes_too_much_confidence():
@@ -48,7 +49,7 @@ def test_the_area_under_the_curve_is_a_peers():
     wrong = rng.random(500) < 0.3
     doubt = np.round(rng.normal(size=500) + wrong, 1)  # with ties
     peer = compute_roc_auc(torch.from_numpy(doubt), torch.from_numpy(wrong.astype(int)))
-    assert error_auroc(doubt, wrong) == pytest.approx(float(peer), abs=1e-9)
+    assert error_auroc(doubt, wrong) == pytest.approx(peer, abs=1e-9)
 
 
 def test_voxels_near_a_boundary_lie_near_it():

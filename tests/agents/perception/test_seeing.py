@@ -112,6 +112,7 @@ def test_a_picture_of_any_size_comes_back_in_its_own(trained_discs):
     large = np.kron(patient.images["red"].voxels[0], np.ones((3, 2), np.uint8))[None]
     affine = patient.images["red"].affine
     seen = NetworkSegmenter(trained_discs[0]).segment({"red": Volume(large, affine, "ES")}, None)
+    assert patient.labels is not None
     truth = np.kron(patient.labels.voxels[0], np.ones((3, 2), np.uint8)) > 0
     found = seen.labels.voxels[0] > 0
     assert found.shape == truth.shape
