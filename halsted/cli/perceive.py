@@ -64,7 +64,9 @@ def train(
     steps: Annotated[int, typer.Option(min=0, help="Steps; 0 for the network's own.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights and windows.")] = 0,
     members: Annotated[int, typer.Option(min=1, help="Networks of the ensemble.")] = 1,
-    phantoms: Annotated[int, typer.Option(min=0, help="Phantoms to train on.")] = 64,
+    phantoms: Annotated[
+        int | None, typer.Option(min=0, help="Phantoms to train on; by default its own number.")
+    ] = None,
     data: DataOption = None,
     classes: Annotated[
         str | None, typer.Option(metavar="A,B", help="Only these classes of the network.")
