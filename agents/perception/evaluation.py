@@ -92,6 +92,9 @@ def _by_class(
                 "dice": float(values.mean()) if len(values) else math.nan,
                 "dice_worst": float(values.min()) if len(values) else math.nan,
                 "threshold_dice": thresholds.get(name, math.nan),
+                "false_alarms": _mean(
+                    [one.false_alarms[name] for one in scores if name in one.false_alarms]
+                ),
             }
         )
     return told
@@ -127,6 +130,10 @@ def _margins_held(
             error = boundary_error_mm(seen == network.values[name], mask, spacing)
             held[name] = bool(error <= bound)
     return held
+
+
+def _mean(given: Sequence[bool]) -> float:
+    return float(np.mean(given)) if given else math.nan
 
 
 def _shares(held: Sequence[Mapping[str, bool]]) -> dict[str, float | None]:

@@ -23,7 +23,7 @@ from halsted.agents.perception.specification import Network
 from halsted.imaging_bridge import Patient
 from halsted.imaging_bridge.cache import cache_key, cached_arrays
 
-_VERSION = 3  # raise when the example of the same patient changes
+_VERSION = 4  # raise when the example of the same patient changes
 
 
 @dataclass(frozen=True, eq=False)

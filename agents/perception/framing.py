@@ -95,10 +95,10 @@ def named_for(network: Network, images: Mapping[str, Volume]) -> Mapping[str, Vo
     if set(network.needed) <= set(images):
         return images
     if len(images) == 1:
-        (only,) = images.values()
-        if len(network.needed) == 1:
+        ((name, only),) = images.items()
+        if len(network.needed) == 1 and name not in network.channels:
             return {network.needed[0]: only}
-        if "grey" in images:
+        if name == "grey":
             return dict.fromkeys(network.needed, only)
     return images
 
@@ -166,9 +166,13 @@ def onto_original(framed: Framed, array: NDArray[np.float32]) -> NDArray[np.floa
 
 
 def geometry_of(network: Network, original: Grid) -> NDArray[np.float64]:
-    """Logarithms of spacing and extent, mm, of a scan; of a picture of its rows and columns."""
+    """Logarithms of spacing and extent, mm, of a scan; of a picture that of its shape only.
+
+    How many pixels a picture has says nothing where it is brought to one size.
+    """
     if network.dimensions == 2:
-        return np.asarray(np.log(original.shape[1:]), np.float64)
+        rows, columns = original.shape[1:]
+        return np.log([rows / columns])
     extent = original.spacing * original.shape
     order = np.argmax(np.abs(original.direction), axis=0)  # which of x, y, z each axis runs along
     along = np.argsort(order)
@@ -208,7 +212,7 @@ def _framed_picture(network: Network, images: Mapping[str, Volume], first: Volum
     array = np.stack(arrays).astype(np.float32)
     if network.intensity == "stretched":
         low, high = np.percentile(array, (1.0, 99.5))
-        array = ((array - low) * np.float32(4.0 / max(high - low, 0.05)) - 2.0).astype(np.float32)
+        array = ((array - low) * np.float32(4.0 / max(high - low, 1e-3)) - 2.0).astype(np.float32)
     if network.size and array.shape[1:] != (network.size, network.size):
         resized = torch.nn.functional.interpolate(
             torch.from_numpy(array)[None],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ def _listen(scan: Path, trained: Trained, out: Path, samples: int) -> dict[str, 
     content = {
         "provenance": dict(found.provenance),
         "structures": {"apnea": minutes},
+        "summary": {"apnea": minutes},
         "minutes": len(found.notes.symbols),
         "outlier_p": found.outlier_p,
         "strange_below": STRANGE_BELOW,
@@ -98,9 +100,19 @@ def report(image: Volume, seen: Segmentation) -> dict[str, Any]:
     return {
         "provenance": dict(seen.provenance),
         "structures": structures,
+        "summary": structures if seen.instances is None else _counted(names),
         "margins_mm": dict(seen.margins_mm),
         "outlier_p": seen.outlier_p,
         "strange_below": STRANGE_BELOW,
+    }
+
+
+def _counted(names: Mapping[str, int]) -> dict[str, Any]:
+    """How many things of each class, whose names end in numbers."""
+    kinds = Counter(name.rpartition("_")[0] for name in names)
+    return {
+        kind: {"volume": float(count), "interval": None, "unit": "count"}
+        for kind, count in sorted(kinds.items())
     }
 
 

@@ -68,6 +68,8 @@ def train_and_calibrate(
         network, cases["train"], cases["validation"], request.folder, request.recipe, start,
         lambda _: done(), on_message,
     )  # fmt: skip
+    if not cases["calibration"]:
+        on_message("nobody was left to calibrate on: confidence and margins are not to be trusted")
     looked = begin("calibrating", len(cases["validation"]) + len(cases["calibration"]))
     trained = calibrated(trained, cases["validation"], cases["calibration"], looked)
     save_trained(trained, request.folder)

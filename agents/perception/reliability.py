@@ -36,6 +36,8 @@ COVERAGE = 0.9
 """Share of cases in which a margin or interval is to hold."""
 
 _VOXELS_A_CASE = 20_000
+_LEAST_FOR_OUTLIERS = 19
+"""With fewer no p-value could be as low as 0.05."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +62,12 @@ def calibrated(
     Args:
         trained: The network.
         known: Cases that set the yardstick of outliers, such as those it was validated on.
-        held_back: Cases that it has never seen; with fewer than nine no margin can be promised.
+        held_back: Cases that it has never seen. Without any nothing is calibrated; with fewer than
+            nine no margin can be promised, with fewer than 19 nothing is told of outliers.
         on_case: Called after each case.
     """
+    if not held_back:
+        return trained
     network, modules = trained.network, trained.modules()
     yardstick, cases = [], []
     for one in known:
@@ -119,7 +124,8 @@ def _summary(
     network: Network, cases: Sequence[_Case], yardstick: Sequence[Features]
 ) -> dict[str, Any]:
     told: dict[str, Any] = {"cases": len(cases), "coverage": COVERAGE, "temperature": 1.0}
-    told["outliers"] = fit_outliers(yardstick, [one.features for one in cases])
+    if len(cases) >= _LEAST_FOR_OUTLIERS:
+        told["outliers"] = fit_outliers(yardstick, [one.features for one in cases])
     logits = np.concatenate([one.logits for one in cases])
     true = np.concatenate([one.true for one in cases])
     told["temperature"] = round(fit_temperature(logits, true), 4)

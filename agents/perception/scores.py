@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,13 @@ class Score:
 
     Attributes:
         name: Of the case.
-        dice: By class; NaN where neither truth nor network has it. Of instances ``ap50`` too.
+        dice: By class; NaN where the truth lacks it. Of instances ``ap50`` too.
+        false_alarms: By class that the truth lacks, whether the network saw it all the same.
     """
 
     name: str
     dice: Mapping[str, float]
+    false_alarms: Mapping[str, bool] = field(default_factory=dict)
 
 
 def score_example(network: Network, modules: Sequence[nn.Module], example: Example) -> Score:
@@ -47,14 +49,19 @@ def score_found(network: Network, found: NDArray[np.float32], example: Example) 
         return Score(example.name, told)
     if network.task == "minutes":
         return _score_minutes(found, example)
-    seen = np.argmax(found, axis=0)
-    return Score(example.name, dice_by_class(network.values, seen, np.asarray(example.target)))
+    seen, true = np.argmax(found, axis=0), np.asarray(example.target)
+    alarms = {
+        name: bool((seen == value).any())
+        for name, value in network.values.items()
+        if not (true == value).any()
+    }
+    return Score(example.name, dice_by_class(network.values, seen, true), alarms)
 
 
 def dice_by_class(
     values: Mapping[str, int], seen: NDArray[np.integer], true: NDArray[np.integer]
 ) -> dict[str, float]:
-    """Dice coefficient of every class; NaN where it is in neither.
+    """Dice coefficient of every class; NaN where the truth lacks it.
 
     Args:
         values: Label value by class.
@@ -62,10 +69,12 @@ def dice_by_class(
         true: The same.
     """
     most = max(values.values()) + 1
-    both = np.bincount(seen[seen == true].ravel(), minlength=most)
-    sizes = np.bincount(seen.ravel(), minlength=most) + np.bincount(true.ravel(), minlength=most)
+    both, size_seen, size_true = (
+        np.bincount(part.ravel(), minlength=most) for part in (seen[seen == true], seen, true)
+    )
+    sizes = size_seen + size_true
     return {
-        name: float(2.0 * both[value] / sizes[value]) if sizes[value] else float("nan")
+        name: float(2.0 * both[value] / sizes[value]) if size_true[value] else float("nan")
         for name, value in values.items()
     }
 

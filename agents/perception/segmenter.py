@@ -21,7 +21,7 @@ from halsted.agents.perception.outliers import features_of, outlier_score
 from halsted.imaging_bridge import LabelMap, Segmentation, Volume
 from halsted.imaging_bridge.cache import cache_key, cached_arrays
 
-_VERSION = 1  # raise when the answer of the same network to the same image changes
+_VERSION = 2  # raise when the answer of the same network to the same image changes
 
 Answer = dict[str, NDArray[Any]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -32,6 +33,8 @@ from halsted.imaging_bridge.files import make_folder, write_whole
 
 LATEST = "latest.pt"
 _HEAVIEST = 10.0
+_FINE_TUNING = 0.1
+"""Of the learning rate, with which given weights are trained on."""
 
 _PACKAGES = ("halsted", "torch", "monai", "numpy")
 
@@ -68,6 +71,7 @@ class _Progress:
     best_state: State = field(default_factory=dict)
     done: list[State] = field(default_factory=list)
     history: list[list[float]] = field(default_factory=list)
+    cpu_s: float = 0.0
 
 
 def train_network(
@@ -109,6 +113,8 @@ def train_network(
         "cases": len(examples),
         "people": len({one.person for one in examples}),
         "steps": recipe.steps or network.steps,
+        "fine_tuned": start is not None,
+        "cpu_s": round(trainer.progress.cpu_s, 1),
         "validation": trainer.progress.history,
         "versions": {name: version(name) for name in _PACKAGES},
         "python": platform.python_version(),
@@ -136,10 +142,13 @@ class _Trainer:
         self._examples, self._folder, self._start = examples, folder, start
         self._say = on_message
         self._steps = recipe.steps or network.steps
+        share = 1.0 if start is None else _FINE_TUNING
+        self._highest_rate = share * network.learning_rate
         self._device = device()
         self._loss = _loss(network, examples, self._device)
         self._batch, self._key = network.batch, _key(network, recipe, examples, start)
         self.progress = _Progress()
+        self._clock = time.process_time()
         self._module, self._optimiser = self._fresh()
         self._resume()
 
@@ -148,8 +157,8 @@ class _Trainer:
         while self.progress.member < self._recipe.members:
             self._train_member(on_progress)
             self.progress.done.append(_on_cpu(self.progress.best_state))
-            done, history = self.progress.done, self.progress.history
-            self.progress = _Progress(member=len(done), done=done, history=history)
+            done, history, spent = self.progress.done, self.progress.history, self._spent()
+            self.progress = _Progress(len(done), done=done, history=history, cpu_s=spent)
             if self.progress.member < self._recipe.members:
                 self._module, self._optimiser = self._fresh()
                 self._save()
@@ -187,7 +196,7 @@ class _Trainer:
     def _descend(self, windows: Windows, step: int) -> float:
         torch.manual_seed(int(np.random.default_rng([self._recipe.seed, step, 1]).integers(2**31)))
         for group in self._optimiser.param_groups:
-            group["lr"] = _rate(self._network.learning_rate, step, self._steps)
+            group["lr"] = _rate(self._highest_rate, step, self._steps)
         images, targets = (one.to(self._device) for one in windows.batch(step, self._batch))
         self._module.train()
         self._optimiser.zero_grad(set_to_none=True)
@@ -231,6 +240,12 @@ class _Trainer:
         waited = progress.step - progress.best_step
         return waited >= self._recipe.patience * self._recipe.validate_every
 
+    def _spent(self) -> float:
+        """CPU-seconds of this training, those before it was cut short too."""
+        now = time.process_time()
+        spent, self._clock = self.progress.cpu_s + now - self._clock, now
+        return spent
+
     def _fresh(self) -> tuple[nn.Module, torch.optim.Optimizer]:
         torch.manual_seed(self._recipe.seed * 1009 + self.progress.member)
         module = build(self._network)
@@ -246,6 +261,7 @@ class _Trainer:
         return module, torch.optim.AdamW(module.parameters(), weight_decay=1e-4)
 
     def _save(self) -> None:
+        self.progress.cpu_s = self._spent()
         content = {
             "key": self._key,
             "progress": vars(self.progress),

@@ -174,7 +174,9 @@ def _row(bar: Progress, what: str, total: int) -> Callable[[], None]:
 
 
 def _print_scores(content: dict[str, Any]) -> None:
-    table = Table("class", "Dice", "worst", "best threshold", "margin held", box=None)
+    table = Table(
+        "class", "Dice", "worst", "best threshold", "false alarms", "margin held", box=None
+    )
     for name, row in content["classes"].items():
         held = content["margins_held"].get(name)
         table.add_row(
@@ -182,6 +184,7 @@ def _print_scores(content: dict[str, Any]) -> None:
             _number(row["dice"]),
             _number(row["dice_worst"]),
             _number(row["threshold_dice"]),
+            _number(row["false_alarms"]),
             "" if held is None else f"{held:.0%}",
         )
     console.out.print(table)
@@ -199,7 +202,7 @@ def _print_scores(content: dict[str, Any]) -> None:
 
 def _print_volumes(content: dict[str, Any]) -> None:
     table = Table("structure", "volume", "interval", "unit", box=None)
-    for name, row in content["structures"].items():
+    for name, row in content["summary"].items():
         low, high = row["interval"] or (None, None)
         interval = "" if low is None or high is None else f"{low:.1f} to {high:.1f}"
         table.add_row(name, f"{row['volume']:.1f}", interval, row["unit"])
