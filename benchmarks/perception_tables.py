@@ -22,7 +22,6 @@ _CAPTIONS = {
     "brain": "A brain tumour on one MR sequence",
     "lung": "A tumour of the lung on CT",
     "abdomen": "Organs on CT",
-    "polyp": "Three polyps of Kvasir-SEG",
     "skin": "A skin lesion of ISIC",
     "instrument": "An instrument at the end of an endoscope",
     "nuclei": "Nuclei in fluorescence and H&E",
