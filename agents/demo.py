@@ -22,6 +22,7 @@ from halsted.agents.pictures import frame_png, learning_curve_png, slices_png
 from halsted.agents.policy import Policy
 from halsted.agents.report import ReportContent, write_report
 from halsted.agents.training import Training, train
+from halsted.imaging_bridge import HalstedError
 from halsted.imaging_bridge.cases import Case, PreparedPatient, ScanCase
 from halsted.imaging_bridge.files import make_folder
 from halsted.imaging_bridge.structures import names_with_role
@@ -96,10 +97,7 @@ def run_demo(request: DemoRequest, begin: Begin) -> tuple[dict[str, Any], Path]:
     curve = _train(scenario, request.steps, folder, begin)
     policies = [make_policy(name, scenario) for name in ("expert", "random", str(folder))]
     scores = {policy.name: _score(scenario, policy, patients, begin) for policy in policies}
-    if is_trained(_EYES):
-        planner = make_policy("planner", scenario)
-        seen = with_perception(scenario, _EYES)
-        scores[f"{planner.name}, {_EYES}"] = _score(seen, planner, patients, begin)
+    on_eyes = _score_by_eyes(scenario, patients, scores, begin)
     content = results(scenario, _SEED, scores)
     write_results(request.out / "results.json", content)
     report = write_report(
@@ -111,7 +109,7 @@ def run_demo(request: DemoRequest, begin: Begin) -> tuple[dict[str, Any], Path]:
             pictures=_pictures(scenario, policies, patients[0], curve),
             scores=[(name, one["summary"]) for name, one in content["policies"].items()],
             episodes={name: len(one["episodes"]) for name, one in content["policies"].items()},
-            remarks=_remarks(request, patients[0]),
+            remarks=[*_remarks(request, patients[0]), on_eyes],
             provenance=_provenance(request, scenario),
         ),
     )
@@ -173,6 +171,24 @@ def _score(
         advance(done)
 
     return evaluate(scenario, policy, cases, _SEED, count)
+
+
+def _score_by_eyes(
+    scenario: PatientScenario,
+    patients: list[PreparedPatient],
+    scores: dict[str, list[Episode]],
+    begin: Begin,
+) -> str:
+    """Score the planner by a trained network, if there is one; a remark on who sees what."""
+    if not is_trained(_EYES):
+        return f"All see the truth: no network is trained (halsted perceive train {_EYES})."
+    planner = make_policy("planner", scenario)
+    try:
+        seen = _score(with_perception(scenario, _EYES), planner, patients, begin)
+    except HalstedError as error:
+        return f"The planner could not see by the network {_EYES!r}: {error}."
+    scores[f"{planner.name}, {_EYES}"] = seen
+    return f"The planner sees by the network {_EYES!r}; all others see the truth."
 
 
 def _pictures(
@@ -241,12 +257,6 @@ def _remarks(request: DemoRequest, patient: PreparedPatient) -> list[str]:
         remarks.insert(0, made_up)
     if "derived" in facts:
         remarks.append(f"Found in the CT itself, not drawn by a person: {facts['derived']}.")
-    if is_trained(_EYES):
-        remarks.append(f"The planner sees by the network {_EYES!r}; all others see the truth.")
-    else:
-        remarks.append(
-            f"All see the truth: no network is trained (halsted perceive train {_EYES})."
-        )
     if request.scan is None:
         remarks.append("All patients are phantoms: none of this comes from a person.")
     return remarks

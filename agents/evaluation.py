@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +50,7 @@ def results(
     seed: int,
     episodes: dict[str, list[Episode]],
     gap: tuple[str, str] | None = None,
+    perception: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """What a results file holds.
 
@@ -58,6 +59,7 @@ def results(
         seed: Seed of the evaluation.
         episodes: By name of the policy.
         gap: Names of a policy's episodes with and without the truth, to tell the perception gap.
+        perception: What tells the segmenter without the truth from others.
     """
     policies: dict[str, dict[str, Any]] = {}
     for name, scored in episodes.items():
@@ -75,6 +77,7 @@ def results(
     if gap is not None:
         first, second = (policies[name]["episodes"] for name in gap)
         content["perception_gap"] = {"between": list(gap), **paired_gap(first, second)}
+        content["perception"] = dict(perception or {})
     return content
 
 

@@ -88,15 +88,19 @@ def paired_gap(
 
     Returns:
         For return, success and cost the mean of second less first, and its 95 % percentile
-        interval over episodes (`low`, `high`).
+        interval over patients, or over episodes at the bench (`low`, `high`).
     """
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(len(first), size=(repetitions, len(first)))
+    who = [row.get("patient") or str(number) for number, row in enumerate(first)]
+    _, patient = np.unique(who, return_inverse=True)
+    counts = np.bincount(patient)
+    drawn = rng.integers(len(counts), size=(repetitions, len(counts)))
     told = {}
     for measure in ("return", "success", "cost"):
         pairs = zip(first, second, strict=True)
         apart = np.array([float(b[measure]) - float(a[measure]) for a, b in pairs])
-        low, high = np.quantile(apart[drawn].mean(axis=1), (0.025, 0.975))
+        means = np.bincount(patient, apart)[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+        low, high = np.quantile(means, (0.025, 0.975))
         told[measure] = {"mean": float(apart.mean()), "low": float(low), "high": float(high)}
     return told
 

@@ -56,7 +56,7 @@ def measure(name: str, cases: int) -> dict[str, Any]:
         "test_cases": len(examples),
         **figures,
         "targets": targets(trained.network, figures),
-        "classes": told["classes"] if trained.network.task != "diagnosis" else {},
+        "classes": told["classes"],
         "honesty_near_boundary": told["honesty_near_boundary"],
         "margins_held": told["margins_held"],
         "strange_cases": told["strange_cases"],
@@ -74,16 +74,8 @@ def summary(network: Network, told: dict[str, Any]) -> dict[str, Any]:
         "ece_near_boundary": honesty["calibrated"]["ece"] if honesty else None,
         "ece_near_boundary_raw": honesty["raw"]["ece"] if honesty else None,
     }
-    if network.task == "minutes":
-        for name, kind in (("sensitivity", "apnea"), ("specificity", "normal")):
-            found, all_of_them = (rows[f"{kind}_{part}"]["dice"] for part in ("found", "minutes"))
-            figures[name] = rounded(found / all_of_them)
-    elif network.task == "instances":
-        figures["ap50"] = rows["ap50"]["dice"]
-    elif network.task == "diagnosis":
-        sure = np.array([one["probability"] for one in told["each"]])
-        true = np.array([one["truth"] for one in told["each"]]) > 0.5
-        figures["auroc"] = rounded(error_auroc(sure, true))
+    if network.task != "segmentation":
+        figures |= told["overall"]
     else:
         for group, names in groups(network).items():
             figures[f"{group}_dice"] = _mean(rows, names, "dice")

@@ -51,7 +51,6 @@ _NOT_PASSED_ON = ("polyp",)
 """Kvasir-SEG's authors restrict the use of its frames."""
 SHOWN = {"nuclei": ("dsb2018_he_0", "dsb2018_fluo_0", "stardist_img2d")}
 
-TUNING_RATE = 0.1
 """Learning rate of fine-tuning, as a share of the network's own."""
 
 NOT_CHECKED = "not checked"
@@ -173,10 +172,10 @@ def _thresholds(trained: Trained, example: Example) -> dict[str, float | None]:
 def finetuned(trained: Trained, examples: Sequence[Example], steps: int) -> Trained:
     """The network after so many steps on these cases; not calibrated."""
     recipe = Recipe(steps=steps, validate_every=steps)
-    network = trained.network
-    slow = replace(network, learning_rate=network.learning_rate * TUNING_RATE)
     with tempfile.TemporaryDirectory() as folder:
-        tuned = train_network(slow, examples, examples, Path(folder), recipe, trained.members[0])
+        tuned = train_network(
+            trained.network, examples, examples, Path(folder), recipe, trained.members
+        )
     return replace(tuned, reliability={})
 
 

@@ -22,3 +22,18 @@ def make_segmenter(name: str) -> Segmenter:
     from halsted.agents.perception.segmenter import NetworkSegmenter
 
     return NetworkSegmenter(find_trained(name))
+
+
+def identity_of(name: str) -> dict[str, str]:
+    """What tells the segmenter of this name from others: its name, and a hash of its weights.
+
+    Raises:
+        PerceptionError: there is none.
+    """
+    if name in SEGMENTERS:
+        return {"segmenter": name}
+    from halsted.agents.perception.checkpoint import find_trained
+    from halsted.agents.perception.segmenter import NetworkSegmenter
+
+    segmenter = NetworkSegmenter(find_trained(name))
+    return {"segmenter": segmenter.trained.network.name, "network": segmenter.identity}

@@ -7,6 +7,7 @@ wave follows the chest's movement (ECG-derived respiration, Moody et al. 1985).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,12 @@ _SHORTEST_RR_S, _LONGEST_RR_S = 0.3, 2.0
 _USUAL_BEATS = 121
 _PLAUSIBLE_CHANGE = 0.45
 _SPREAD_BPM = 8.0
-_NOT_BEATS = ("|", "~", "+")
+_LEAST_BEATS = 30
+_BEAT_SYMBOLS = frozenset("NLRBAaJSVrFejnE/fQ?")
+"""PhysioNet's annotation codes of beats (archive.physionet.org/physiobank/annotations.shtml)."""
+_LEADS = re.compile(r"ECG.*|ML?I{1,3}|I{1,3}|V\d|aV[RLF]", re.IGNORECASE)
+UNNOTED = 255
+"""Target of samples of which nothing was noted."""
 
 
 def series_of(recording: Recording) -> NDArray[np.float32]:
@@ -41,15 +47,20 @@ def series_of(recording: Recording) -> NDArray[np.float32]:
         PerceptionError: the recording has neither beats nor an ECG to find them in.
     """
     beats = beats_of(recording)
+    if len(beats) < _LEAST_BEATS or _duration_s(recording, beats) < 60.0:
+        raise PerceptionError(
+            f"this recording has {len(beats)} beats in {_duration_s(recording, beats):.0f} s, but "
+            f"{_LEAST_BEATS} in a minute or more are needed; check that its ECG is one"
+        )
     intervals = np.diff(beats)
     good = (intervals > _SHORTEST_RR_S) & (intervals < _LONGEST_RR_S)
     # Detectors miss every other beat for a while where the wave is low: that is no slow heart.
     usual = _running_median(intervals, _USUAL_BEATS)
     good &= np.abs(np.log(np.maximum(intervals, 0.01) / usual)) < _PLAUSIBLE_CHANGE
-    if np.count_nonzero(good) < 60:
+    if np.count_nonzero(good) < _LEAST_BEATS - 1:
         raise PerceptionError(
-            f"this recording has {np.count_nonzero(good)} plausible beat intervals, but a minute "
-            "of them is needed; check that its ECG is one"
+            f"this recording has {np.count_nonzero(good)} plausible beat intervals, but "
+            f"{_LEAST_BEATS - 1} are needed; check that its ECG is one"
         )
     length = int(_duration_s(recording, beats) * RATE_HZ)
     times = np.arange(length) / RATE_HZ
@@ -70,9 +81,9 @@ def beats_of(recording: Recording) -> NDArray[np.float64]:
             noted = recording.annotations[name]
             return np.array(
                 [t for t, s in zip(noted.times_s, noted.symbols, strict=True)
-                 if s not in _NOT_BEATS]
+                 if s in _BEAT_SYMBOLS]
             )  # fmt: skip
-    channel = next((name for name in recording.signals if name.upper().startswith("ECG")), None)
+    channel = _lead(recording)
     if channel is None:
         raise PerceptionError(
             f"this recording has the channels {', '.join(recording.signals) or 'none'} and no beat "
@@ -86,21 +97,20 @@ def beats_of(recording: Recording) -> NDArray[np.float64]:
 
 
 def minutes_of(recording: Recording, length: int) -> NDArray[np.uint8]:
-    """(length,) 1 in minutes of apnoea, 0 in others, as noted in the recording.
+    """(length,) 1 in minutes of apnoea, 0 in others, `UNNOTED` where the recording does not say.
 
     Raises:
         PerceptionError: nothing was noted.
     """
-    if MINUTES not in recording.annotations:
+    if MINUTES not in recording.annotations or not recording.annotations[MINUTES].symbols:
         raise PerceptionError(
             f"this recording has no notes of apnoea by the minute ({MINUTES}); give one that has"
         )
     noted = recording.annotations[MINUTES]
-    target = np.zeros(length, np.uint8)
+    target = np.full(length, UNNOTED, np.uint8)
     for time, symbol in zip(noted.times_s, noted.symbols, strict=True):
-        if symbol == "A":
-            start = round(time * RATE_HZ)
-            target[start : start + MINUTE] = 1
+        start = round(time * RATE_HZ)
+        target[start : start + MINUTE] = symbol == "A"
     return target
 
 
@@ -111,7 +121,9 @@ def minute_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         logits: (batch, 2, n), whole minutes.
         targets: (batch, 1, n).
     """
-    return cross_entropy(avg_pool1d(logits, MINUTE), targets[:, 0, ::MINUTE].long())
+    return cross_entropy(
+        avg_pool1d(logits, MINUTE), targets[:, 0, ::MINUTE].long(), ignore_index=UNNOTED
+    )
 
 
 def by_minute_logits(logits: torch.Tensor) -> torch.Tensor:
@@ -119,9 +131,14 @@ def by_minute_logits(logits: torch.Tensor) -> torch.Tensor:
     return avg_pool1d(logits[None], MINUTE)[0]
 
 
+def _lead(recording: Recording) -> str | None:
+    """The first channel that is named as a lead of an ECG."""
+    return next((name for name in recording.signals if _LEADS.fullmatch(name)), None)
+
+
 def _duration_s(recording: Recording, beats: NDArray[np.float64]) -> float:
     lengths = [one.duration_s for one in recording.signals.values()]
-    if MINUTES in recording.annotations:
+    if MINUTES in recording.annotations and recording.annotations[MINUTES].symbols:
         lengths.append(float(recording.annotations[MINUTES].times_s[-1]) + 60.0)
     return max(lengths, default=float(beats[-1]))
 
@@ -129,7 +146,7 @@ def _duration_s(recording: Recording, beats: NDArray[np.float64]) -> float:
 def _heights(
     recording: Recording, beats: NDArray[np.float64], times: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    channel = next((name for name in recording.signals if name.upper().startswith("ECG")), None)
+    channel = _lead(recording)
     if channel is None:
         return np.zeros(len(times))
     signal = recording.signals[channel]

@@ -83,7 +83,11 @@ class _Places(NamedTuple):
 
 
 class Windows:
-    """Batches of windows. A batch follows from seed and step alone, so training can resume."""
+    """Batches of windows. A batch follows from seed and step alone, so training can resume.
+
+    Attributes:
+        patch: Size of a window; the network's, unless memory forbids.
+    """
 
     def __init__(
         self, network: Network, examples: Sequence[Example], seed: int, augmented: bool = True
@@ -97,6 +101,7 @@ class Windows:
             augmented: Whether to change the windows at random.
         """
         self._network, self._examples, self._seed = network, examples, seed
+        self.patch = network.patch
         self._change = augmentation(network) if augmented else None
         self._places = [_places(network, one.target) for one in examples]
 
@@ -111,8 +116,8 @@ class Windows:
         example = self._examples[number]
         image, target = np.asarray(example.image), target_of(self._network, example)
         if not self._network.size:
-            low = _corner(rng, self._places[number], target.shape[1:], self._network.patch)
-            image, target = (_cut(array, low, self._network.patch) for array in (image, target))
+            low = _corner(rng, self._places[number], target.shape[1:], self.patch)
+            image, target = (_cut(array, low, self.patch) for array in (image, target))
         window: dict[str, Any] = {
             "image": torch.tensor(self._without_optional(rng, image)),
             "target": torch.tensor(target),

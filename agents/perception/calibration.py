@@ -14,19 +14,18 @@ from monai.metrics.calibration import calibration_binning
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
-from halsted.imaging_bridge.fields import signed_distance
-
 NEAR_MM = 5.0
 """How far from a boundary voxels count; of pictures in pixels of the network's grid."""
 
 _BINS = 15
-_HOTTEST = 20.0
+_HOTTEST = 5.0
+"""Beyond it, or one over it, a fit says more of its few cases than of the network."""
 
 
 def near_boundary(
     target: NDArray[np.integer], spacing_mm: float, within_mm: float = NEAR_MM
 ) -> NDArray[np.bool_]:
-    """Voxels (*space) within a distance of a voxel whose neighbour is of another class.
+    """Voxels (*space) whose centre lies within a distance of a face between two classes.
 
     Args:
         target: (z, y, x) or (y, x) classes.
@@ -43,9 +42,11 @@ def near_boundary(
         edge[tuple(second)] |= differs
     if not edge.any():
         return edge
-    thick = edge.reshape((1, 1, 1, *edge.shape)[-3:])
-    distance = signed_distance(thick, np.full(3, spacing_mm))
-    return np.asarray(distance <= within_mm).reshape(target.shape)
+    from scipy.ndimage import distance_transform_edt
+
+    # The face lies half a voxel beyond the centres of the voxels beside it.
+    distance = distance_transform_edt(~edge, sampling=spacing_mm) + spacing_mm / 2.0
+    return np.asarray(distance <= within_mm)
 
 
 def fit_temperature(logits: NDArray[np.float32], target: NDArray[np.integer]) -> float:
@@ -54,8 +55,11 @@ def fit_temperature(logits: NDArray[np.float32], target: NDArray[np.integer]) ->
     The cross entropy is convex in one over the temperature.
 
     Args:
-        logits: (n, class).
+        logits: (n, class), not empty.
         target: (n,).
+
+    Returns:
+        From 0.2 to 5.
     """
     given, true = torch.from_numpy(logits).double(), torch.from_numpy(target.astype(np.int64))
     low, high = 1.0 / _HOTTEST, _HOTTEST

@@ -19,6 +19,7 @@ from torch import nn
 from halsted.agents.errors import PerceptionError
 from halsted.agents.perception.architectures import build
 from halsted.agents.perception.folders import CARD, WEIGHTS, networks_folder
+from halsted.agents.perception.inference import device
 from halsted.agents.perception.specification import Network
 from halsted.imaging_bridge.files import make_folder, write_text, write_whole
 
@@ -44,12 +45,12 @@ class Trained:
     reliability: Mapping[str, Any] = field(default_factory=dict)
 
     def modules(self) -> list[nn.Module]:
-        """The members as torch modules, ready to look."""
+        """The members as torch modules, ready to look, on the GPU where there is one."""
         made = []
         for state in self.members:
             module = build(self.network)
             module.load_state_dict(dict(state))
-            made.append(module.eval())
+            made.append(module.to(device()).eval())
         return made
 
 
@@ -121,7 +122,10 @@ def find_trained(name: str) -> Trained:
 def _read_card(folder: Path) -> dict[str, Any]:
     try:
         card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        return {key: card[key] for key in _FIELDS}
+        kept = {key: card[key] for key in _FIELDS}
+        if not all(isinstance(kept[key], dict) for key in ("network", "facts", "reliability")):
+            raise TypeError
+        return kept
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PerceptionError(
             f"{folder} holds no trained network ({CARD} and {WEIGHTS}); give the folder that "

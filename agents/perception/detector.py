@@ -11,7 +11,7 @@ from halsted.agents.errors import PerceptionError
 from halsted.agents.perception.apnea import series_of
 from halsted.agents.perception.checkpoint import Trained
 from halsted.agents.perception.conformal import p_value
-from halsted.agents.perception.inference import device, mean_logits, probabilities
+from halsted.agents.perception.inference import mean_logits, probabilities
 from halsted.agents.perception.outliers import features_of, outlier_score
 from halsted.imaging_bridge.detector import Detection
 from halsted.imaging_bridge.signals import Annotations, Recording
@@ -66,4 +66,4 @@ class NetworkDetector:
 
     @cached_property
     def _modules(self) -> list[nn.Module]:
-        return [one.to(device()) for one in self.trained.modules()]
+        return self.trained.modules()

@@ -5,21 +5,34 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from halsted.agents.perception.checkpoint import Trained
 from halsted.agents.perception.conformal import boundary_error_mm, p_value
 from halsted.agents.perception.examples import Example
 from halsted.agents.perception.inference import mean_logits, probabilities
-from halsted.agents.perception.outliers import features_of, outlier_score
+from halsted.agents.perception.outliers import STRANGE_BELOW, features_of, outlier_score
 from halsted.agents.perception.reliability import honesty, voxels_near_boundaries
-from halsted.agents.perception.scores import Score, best_threshold, score_found
+from halsted.agents.perception.scores import Score, best_threshold, quality, score_found
 
 FORMAT = "halsted-perception-1"
-_STRANGE = 0.05
+
+
+@dataclass
+class _Looks:
+    """What is gathered case by case."""
+
+    scores: list[Score] = field(default_factory=list)
+    logits: list[NDArray[np.float32]] = field(default_factory=list)
+    true: list[NDArray[np.uint8]] = field(default_factory=list)
+    held: list[dict[str, bool]] = field(default_factory=list)
+    p_values: list[float] = field(default_factory=list)
+    inference_cpu_s: float = 0.0
 
 
 def evaluate_network(
@@ -32,56 +45,66 @@ def evaluate_network(
 
     Args:
         trained: The network.
-        examples: Cases that it has never seen.
+        examples: Cases; those that it has learned from are counted in ``seen_in_training``.
         samples: Passes of Monte-Carlo dropout; 0 for one without.
         on_case: Called after each case.
     """
     network, modules = trained.network, trained.modules()
-    temperature = float(trained.reliability.get("temperature", 1.0))
-    scores: list[Score] = []
-    rows: list[tuple[NDArray[np.float32], NDArray[np.uint8]]] = []
-    held: list[dict[str, bool]] = []
-    p_values: list[float] = []
-    begun = time.process_time()
-    spent = 0.0
+    looks = _Looks()
     for number, one in enumerate(examples):
-        start = time.process_time()
-        logits = mean_logits(network, modules, one.image, samples)
-        spent += time.process_time() - start
-        found = probabilities(network, logits, temperature)
-        scores.append(score_found(network, found, one))
-        rows.append(voxels_near_boundaries(network, logits, one, number))
-        held.append(_margins_held(trained, found, one))
-        if "outliers" in trained.reliability:
-            outliers = trained.reliability["outliers"]
-            raw = probabilities(network, logits)
-            features = features_of(network, modules[0], one.image, one.geometry, raw)
-            score = outlier_score(features, outliers["yardstick"])
-            p_values.append(p_value(score, outliers["scores"]))
+        _look(trained, modules, one, number, samples, looks)
         on_case()
-    told = {
+    known = set(trained.facts.get("real_cases", ()))
+    return {
         "format": FORMAT,
         "network": network.name,
         "network_hash": network.content_hash,
         "cases": len(examples),
         "people": len({one.person for one in examples}),
+        "seen_in_training": sum(one.digest in known for one in examples),
         "parameters": sum(one.numel() for one in modules[0].parameters()),
         "members": len(modules),
-        "classes": _by_class(trained, examples, scores),
-        "honesty_near_boundary": _honesty(rows, temperature),
-        "margins_held": _shares(held),
-        "strange_cases": _share([value <= _STRANGE for value in p_values]),
-        "inference_cpu_s_a_case": round(spent / max(1, len(examples)), 3),
-        "cpu_s": round(time.process_time() - begun, 1),
-        "each": [{"name": one.name, **_rounded(one.dice)} for one in scores],
+        "overall": _rounded(quality(network, looks.scores)),
+        "classes": _by_class(trained, examples, looks.scores),
+        "honesty_near_boundary": _honesty(trained, looks),
+        "margins_held": _shares(looks.held),
+        "strange_cases": _share([value <= STRANGE_BELOW for value in looks.p_values]),
+        "inference_cpu_s_a_case": round(looks.inference_cpu_s / max(1, len(examples)), 3),
+        "each": [{"name": one.name, **_rounded(one.dice)} for one in looks.scores],
     }
-    return told
+
+
+def _look(
+    trained: Trained,
+    modules: Sequence[nn.Module],
+    example: Example,
+    number: int,
+    samples: int,
+    looks: _Looks,
+) -> None:
+    network, reliability = trained.network, trained.reliability
+    start = time.process_time()
+    logits = mean_logits(network, modules, example.image, samples)
+    looks.inference_cpu_s += time.process_time() - start
+    raw = probabilities(network, logits)
+    looks.scores.append(score_found(network, raw, example))
+    rows, true = voxels_near_boundaries(network, logits, example, number)
+    looks.logits.append(rows)
+    looks.true.append(true)
+    looks.held.append(_margins_held(trained, raw, example))
+    if "outliers" in reliability:
+        known = reliability["outliers"]
+        features = features_of(network, modules[0], example.image, example.geometry, raw)
+        score = outlier_score(features, known["yardstick"])
+        looks.p_values.append(p_value(score, known["scores"]))
 
 
 def _by_class(
     trained: Trained, examples: Sequence[Example], scores: Sequence[Score]
 ) -> dict[str, dict[str, float | None]]:
     network = trained.network
+    if network.task in ("minutes", "diagnosis"):
+        return {}
     thresholds = best_threshold(network, examples) if network.task == "segmentation" else {}
     told = {}
     for name in scores[0].dice if scores else ():
@@ -100,13 +123,11 @@ def _by_class(
     return told
 
 
-def _honesty(
-    rows: Sequence[tuple[NDArray[np.float32], NDArray[np.uint8]]], temperature: float
-) -> dict[str, Any]:
-    logits = np.concatenate([one[0] for one in rows])
-    true = np.concatenate([one[1] for one in rows])
+def _honesty(trained: Trained, looks: _Looks) -> dict[str, Any]:
+    logits, true = np.concatenate(looks.logits), np.concatenate(looks.true)
     if not len(true):
         return {}
+    temperature = float(trained.reliability.get("temperature", 1.0))
     return {
         "temperature": temperature,
         "raw": _rounded(honesty(logits, true, 1.0)),

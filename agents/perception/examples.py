@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,7 @@ class Example:
         target: uint8 (z, y, x), (y, x) or (n,) true class; (1, 1) of a diagnosis.
         instances: uint16 (y, x), numbered things; one zero where there are none.
         geometry: Spacing and extent as they were given; see `framing.geometry_of`.
+        is_real: Whether it is no phantom.
     """
 
     name: str
@@ -45,6 +48,15 @@ class Example:
     target: NDArray[np.uint8]
     instances: NDArray[np.uint16]
     geometry: NDArray[np.float64]
+    is_real: bool = False
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of image and truth."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.image).data)
+        for part in (self.target, self.instances):
+            digest.update(np.ascontiguousarray(part).data)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,8 @@ def example_of(network: Network, source: Source) -> Example:
     ]
     key = cache_key("example", _VERSION, part, *map(str, grid))
     arrays = cached_arrays(key, lambda: _arrays(network, given or source.load(), source.name))
-    return Example(source.name, source.person, **{name: arrays[name] for name in _ARRAYS})
+    parts = {name: arrays[name] for name in _ARRAYS}
+    return Example(source.name, source.person, **parts, is_real=source.key is None)
 
 
 _ARRAYS = ("image", "target", "instances", "geometry")
@@ -100,7 +113,7 @@ def _arrays(network: Network, patient: Patient, name: str) -> Mapping[str, NDArr
             image = cut_out(image, lesion_mask(network, patient.labels))
         target = diagnosis_target(network, patient)
         return {"image": image, "target": target, "instances": none, "geometry": geometry}
-    target = framed_target(network, patient.labels)
+    target = framed_target(network, patient.labels, framed.grid)
     if target.shape != framed.array.shape[1:]:
         raise PerceptionError(
             f"the labels of {name} lie on another grid than the image that {network.name} looks "
@@ -138,7 +151,9 @@ def check_classes(network: Network, examples: Sequence[Example]) -> None:
     for one in examples:
         seen |= set(np.unique(one.target).tolist())
     never = [name for name, value in network.values.items() if value not in seen]
-    if never and network.task == "segmentation":
+    if 0 not in seen and network.task in ("minutes", "diagnosis"):
+        never.append(f"not {next(iter(network.classes))}")
+    if never and network.task != "instances":
         raise PerceptionError(
             f"the classes {', '.join(never)} never occur in the {len(examples)} cases to learn "
             "from, so that they cannot be learned; give cases that have them, or name the classes "

@@ -79,6 +79,16 @@ def check_images(network: Network, images: Mapping[str, Volume]) -> None:
                 f"the network {network.name} looks at pictures, but the image {name!r} has "
                 f"{volume.shape[0]} slices; pass a picture"
             )
+        if network.dimensions == 3 and not volume.spacing_known:
+            raise PerceptionError(
+                f"the image {name!r} does not say how large its voxels are, which the network "
+                f"{network.name} needs to know; pass one with its spacing"
+            )
+        if network.dimensions == 2 and name != "depth" and volume.voxels.dtype.kind != "u":
+            raise PerceptionError(
+                f"the image {name!r} holds {volume.voxels.dtype} numbers, but a picture of 8 or 16 "
+                "bits was expected; convert it"
+            )
         if network.intensity == "ct" and volume.unit != "HU":
             raise PerceptionError(
                 f"the network {network.name} needs a CT in HU, but the unit of {name!r} is "
@@ -125,14 +135,22 @@ def frame(network: Network, images: Mapping[str, Volume]) -> Framed:
     return Framed(np.stack(arrays), grid, first)
 
 
-def framed_target(network: Network, labels: LabelMap) -> NDArray[np.uint8]:
-    """(z, y, x) or (y, x): the true class of every voxel that the network sees."""
+def framed_target(
+    network: Network, labels: LabelMap, onto: Target | None = None
+) -> NDArray[np.uint8]:
+    """(z, y, x) or (y, x): the true class of every voxel that the network sees.
+
+    Args:
+        network: What it sees.
+        labels: The truth.
+        onto: Grid of the framed images; None for that of the labels' own field of view.
+    """
     classes = LabelMap(
         network.target(labels), labels.affine, {str(value): value for value in range(1, 256)}
     )
     if network.dimensions == 3:
         upright = reorient(classes)
-        grid = target_with_spacing(upright, network.spacing_mm)
+        grid = onto or target_with_spacing(upright, network.spacing_mm)
         return np.asarray(resample_labels(upright, grid).voxels, np.uint8)
     picture = classes.voxels[0]
     if network.size and picture.shape != (network.size, network.size):

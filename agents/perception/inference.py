@@ -73,14 +73,14 @@ def activated(network: Network, logits: torch.Tensor) -> torch.Tensor:
 
 def smaller_window(window: Sequence[int]) -> tuple[int, ...]:
     """Half the window in every direction; empty where that is too small to see by."""
-    halved = tuple(max(_SMALLEST_WINDOW, edge // 2) for edge in window)
+    halved = tuple(min(edge, max(_SMALLEST_WINDOW, edge // 2)) for edge in window)
     return halved if halved != tuple(window) else ()
 
 
 def mean_logits(
     network: Network, modules: Sequence[nn.Module], image: NDArray[np.float32], samples: int = 0
 ) -> torch.Tensor:
-    """(output, *space) logits, the mean over members and samples.
+    """(output, *space) logits of the mean probabilities over members and samples.
 
     Args:
         network: What it sees.
@@ -93,11 +93,11 @@ def mean_logits(
     for module in modules:
         with dropping_out(module, samples > 0):
             for _ in range(max(1, samples)):
-                found = torch.log(activated(network, logits_of(network, module, image)) + _LEAST)
+                found = activated(network, logits_of(network, module, image))
                 total = found if total is None else total + found
     if total is None:
         raise PerceptionError(f"the network {network.name} has no members; train it again")
-    return total / (len(modules) * max(1, samples))
+    return torch.log(total / (len(modules) * max(1, samples)) + _LEAST)
 
 
 def probabilities(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,40 @@ import numpy as np
 from halsted.agents.errors import PerceptionError
 from halsted.agents.perception.checkpoint import Trained
 from halsted.agents.perception.detector import NetworkDetector
+from halsted.agents.perception.diagnosis import cut_out
+from halsted.agents.perception.framing import check_images, frame, lesion_mask, named_for
+from halsted.agents.perception.inference import mean_logits, probabilities
+from halsted.agents.perception.outliers import STRANGE_BELOW
 from halsted.agents.perception.pictures import overlay, telling_slice
 from halsted.agents.perception.segmenter import NetworkSegmenter
-from halsted.imaging_bridge import Patient, Segmentation, Volume, read_patient
+from halsted.imaging_bridge import Segmentation, Volume, read_patient
 from halsted.imaging_bridge.exports.images import write_labels, write_volume
 from halsted.imaging_bridge.files import whole_folder, write_text, write_whole
 from halsted.imaging_bridge.formats.recordings import read_recording
 
-STRANGE_BELOW = 0.05
-"""P-value below which a scan is told to be unlike those that a network was made for."""
+
+@dataclass(frozen=True)
+class Look:
+    """What `halsted segment` was asked for.
+
+    Attributes:
+        scan: DICOM, an image file, a picture, or a recording.
+        out: New folder to write to.
+        samples: Passes of Monte-Carlo dropout; 0 for one pass without.
+        series: SeriesInstanceUID where a folder holds several.
+        more: Further images of the same person by the names that the network gives them.
+        lesions: For a diagnosis from the lesion alone, the network that cuts it out.
+    """
+
+    scan: Path
+    out: Path
+    samples: int = 0
+    series: str | None = None
+    more: Mapping[str, Path] = field(default_factory=dict)
+    lesions: Trained | None = None
 
 
-def look(
-    scan: Path, trained: Trained, out: Path, samples: int = 0, series: str | None = None
-) -> dict[str, Any]:
+def look(trained: Trained, what: Look) -> dict[str, Any]:
     """Let a network look at a scan, and write what it saw to a new folder.
 
     Of volumes ``labels.nii.gz`` and ``confidence.nii.gz``, of pictures ``labels.png`` and
@@ -41,29 +62,75 @@ def look(
         PerceptionError: the scan is not what the network looks at, or `out` exists.
         HalstedError: the scan cannot be read, or the folder cannot be written.
     """
-    if out.exists():
-        raise PerceptionError(f"there is already something at {out}; name a new folder")
+    if what.out.exists():
+        raise PerceptionError(f"there is already something at {what.out}; name a new folder")
     if trained.network.task == "minutes":
-        return _listen(scan, trained, out, samples)
-    patient = read_patient(scan, series=series)
-    seen = NetworkSegmenter(trained, samples).segment(patient.images, None)
-    content = report(patient.image, seen)
-    with whole_folder(out) as folder:
-        if patient.image.spacing_known and patient.image.shape[0] > 1:
+        return _listen(trained, what)
+    images = _images(trained, what)
+    if trained.network.task == "diagnosis":
+        return _diagnose(trained, images, what)
+    seen = NetworkSegmenter(trained, what.samples).segment(images, None)
+    image = images[trained.network.needed[0]]
+    content = report(image, seen)
+    with whole_folder(what.out) as folder:
+        if image.spacing_known and image.shape[0] > 1:
             write_labels(seen.labels, folder / "labels.nii.gz")
-            write_volume(_confidence(patient, seen), folder / "confidence.nii.gz")
+            write_volume(_confidence(seen), folder / "confidence.nii.gz")
         else:
             _write_picture(seen.labels.voxels[0].astype(np.uint16), folder / "labels.png")
-            sure = np.rint(_confidence(patient, seen).voxels[0] * 255.0)
+            sure = np.rint(_confidence(seen).voxels[0] * 255.0)
             _write_picture(sure.astype(np.uint8), folder / "confidence.png")
-        _write_picture(_shown(patient, seen), folder / "picture.png")
+        _write_picture(_shown(trained, images, seen), folder / "picture.png")
         _write_report(folder, content)
     return content
 
 
-def _listen(scan: Path, trained: Trained, out: Path, samples: int) -> dict[str, Any]:
+def _images(trained: Trained, what: Look) -> Mapping[str, Volume]:
+    """The scan's images under the names that the network gives them."""
+    images = dict(named_for(trained.network, read_patient(what.scan, series=what.series).images))
+    for name, path in what.more.items():
+        if name not in trained.network.channels:
+            raise PerceptionError(
+                f"the network {trained.network.name} looks at no image {name!r}; choose among: "
+                f"{', '.join(trained.network.channels)}"
+            )
+        images[name] = read_patient(path).image
+    check_images(trained.network, images)
+    return images
+
+
+def _diagnose(trained: Trained, images: Mapping[str, Volume], what: Look) -> dict[str, Any]:
+    """Whether a lesion is malignant, and how sure."""
+    network = trained.network
+    framed = frame(network, images)
+    array = framed.array
+    if network.cut_out:
+        if what.lesions is None:
+            raise PerceptionError(
+                f"the network {network.name} sees the lesion alone; name the network that finds "
+                "it with --lesions"
+            )
+        labels = NetworkSegmenter(what.lesions).segment(images, None).labels
+        array = cut_out(array, lesion_mask(network, labels))
+    logits = mean_logits(network, trained.modules(), array, what.samples)
+    temperature = float(trained.reliability.get("temperature", 1.0))
+    sure = float(probabilities(network, logits, temperature)[1, 0, 0])
+    row = {"volume": round(sure, 4), "interval": None, "unit": "probability"}
+    content = {
+        "provenance": {"network": network.name, "samples": str(what.samples)},
+        "structures": {"malignant": row},
+        "summary": {"malignant": row},
+        "outlier_p": None,
+        "strange_below": STRANGE_BELOW,
+    }
+    with whole_folder(what.out) as folder:
+        _write_report(folder, content)
+    return content
+
+
+def _listen(trained: Trained, what: Look) -> dict[str, Any]:
     """Minutes of apnoea in a recording."""
-    found = NetworkDetector(trained, samples).detect(read_recording(scan), None)
+    found = NetworkDetector(trained, what.samples).detect(read_recording(what.scan), None)
     count = found.notes.symbols.count("A")
     minutes = {"volume": float(count), "interval": None, "unit": "min"}
     content = {
@@ -76,7 +143,7 @@ def _listen(scan: Path, trained: Trained, out: Path, samples: int) -> dict[str, 
     }
     rows = zip(found.notes.times_s, found.notes.symbols, found.probability, strict=True)
     lines = [f"{time:.0f},{symbol},{sure:.4f}" for time, symbol, sure in rows]
-    with whole_folder(out) as folder:
+    with whole_folder(what.out) as folder:
         write_text(folder / "minutes.csv", "\n".join(["start_s,note,probability", *lines]) + "\n")
         _write_report(folder, content)
     return content
@@ -95,7 +162,11 @@ def report(image: Volume, seen: Segmentation) -> dict[str, Any]:
     for name, value in names.items():
         size = float(counts[value]) * one
         factor = seen.volume_factors.get(name)
-        interval = None if factor is None else [round(size / factor, 3), round(size * factor, 3)]
+        interval = (
+            None
+            if factor is None or not size
+            else [round(size / factor, 3), round(size * factor, 3)]
+        )
         structures[name] = {"volume": round(size, 3), "interval": interval, "unit": unit}
     return {
         "provenance": dict(seen.provenance),
@@ -125,23 +196,26 @@ def _unit(image: Volume) -> tuple[float, str]:
     return 1.0, "px"
 
 
-def _confidence(patient: Patient, seen: Segmentation) -> Volume:
+def _confidence(seen: Segmentation) -> Volume:
     assert seen.confidence is not None  # a network always tells it
-    return Volume(np.asarray(seen.confidence, np.float32), patient.image.affine)
+    return Volume(np.asarray(seen.confidence, np.float32), seen.labels.affine)
 
 
-def _shown(patient: Patient, seen: Segmentation) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The slice that tells most, with and without what was seen."""
+def _shown(
+    trained: Trained, images: Mapping[str, Volume], seen: Segmentation
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The slice that tells most, without and with what was seen."""
     labels = seen.labels.voxels
     place = telling_slice(labels) if len(labels) > 1 else 0
-    base = _as_colours(patient.images, place)
+    base = _as_colours([images[name] for name in trained.network.needed], place)
     return np.concatenate([base, overlay(base, labels[place])], axis=1)
 
 
-def _as_colours(images: Mapping[str, Volume], place: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    names = ("red", "green", "blue") if "red" in images else (next(iter(images)),) * 3
-    planes = [np.asarray(images[name].voxels[place], np.float64) for name in names]
-    low, high = np.percentile(planes, (1.0, 99.0)) if "red" not in images else (0.0, 255.0)
+def _as_colours(images: Sequence[Volume], place: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    planes = [np.asarray(one.voxels[place], np.float64) for one in images]
+    planes = planes if len(planes) == 3 else planes[:1] * 3
+    is_picture = images[0].voxels.dtype == np.uint8
+    low, high = (0.0, 255.0) if is_picture else np.percentile(planes, (1.0, 99.0))
     shown = np.stack(planes, axis=-1) - low
     return np.clip(shown * (255.0 / max(high - low, 1e-6)), 0.0, 255.0).astype(np.uint8)
 

@@ -10,12 +10,18 @@ import numpy as np
 
 from halsted.agents.errors import PerceptionError
 from halsted.agents.perception.catalogue import network_named
-from halsted.agents.perception.checkpoint import Trained, load_trained, save_trained
+from halsted.agents.perception.checkpoint import State, Trained, load_trained
 from halsted.agents.perception.examples import Example, Source, example_of
 from halsted.agents.perception.phantom_sources import Split, phantom_sources
-from halsted.agents.perception.reliability import calibrated
+from halsted.agents.perception.reliability import (
+    LEAST_FOR_MARGINS,
+    LEAST_FOR_OUTLIERS,
+    LEAST_FOR_TEMPERATURE,
+    calibrated,
+)
 from halsted.agents.perception.specification import Network
 from halsted.agents.perception.training import Recipe, train_network
+from halsted.imaging_bridge.files import make_folder
 
 Begin = Callable[[str, int], Callable[[], None]]
 """Begins a stretch of work of so many parts for people to follow; what it gives ends a part."""
@@ -57,23 +63,61 @@ def train_and_calibrate(
         HalstedError: the request does not fit, or something cannot be read or written.
     """
     network = with_classes(network_named(request.name), request.classes)
-    start = None
-    if request.start is not None:
-        given = load_trained(request.start)
-        start = given.members[0]
+    start = () if request.start is None else _given_weights(network, request.start)
+    make_folder(request.folder)
     cases = gather(network, request, begin)
+    _tell_promises(len(cases["calibration"]), on_message)
     steps = request.recipe.steps or network.steps
     done = begin(f"training {network.name}", steps * request.recipe.members)
-    trained = train_network(
+
+    def finish(trained: Trained) -> Trained:
+        looked = begin("calibrating", len(cases["validation"]) + len(cases["calibration"]))
+        finished = calibrated(trained, cases["validation"], cases["calibration"], looked)
+        real = [one.digest for group in cases.values() for one in group if one.is_real]
+        return replace(finished, facts={**finished.facts, "real_cases": sorted(real)})
+
+    return train_network(
         network, cases["train"], cases["validation"], request.folder, request.recipe, start,
-        lambda _: done(), on_message,
+        finish, lambda _: done(), on_message,
     )  # fmt: skip
-    if not cases["calibration"]:
-        on_message("nobody was left to calibrate on: confidence and margins are not to be trusted")
-    looked = begin("calibrating", len(cases["validation"]) + len(cases["calibration"]))
-    trained = calibrated(trained, cases["validation"], cases["calibration"], looked)
-    save_trained(trained, request.folder)
-    return trained
+
+
+def _given_weights(network: Network, folder: Path) -> Sequence[State]:
+    """Weights of a trained network that looks at the same images for the same classes.
+
+    Raises:
+        PerceptionError: it does not.
+    """
+    given = load_trained(folder)
+    for what in ("task", "channels", "intensity", "spacing_mm", "cut_out"):
+        if getattr(given.network, what) != getattr(network, what):
+            raise PerceptionError(
+                f"{folder} holds the network {given.network.name}, whose {what} is "
+                f"{getattr(given.network, what)!r} and not {getattr(network, what)!r} as that of "
+                f"{network.name}; give a network of the same kind"
+            )
+    if list(given.network.classes) != list(network.classes) or given.network.name != network.name:
+        raise PerceptionError(
+            f"{folder} holds the network {given.network.name}, which sees "
+            f"{', '.join(given.network.classes)}, but {network.name} is to see "
+            f"{', '.join(network.classes)}; give a network of the same kind"
+        )
+    return given.members
+
+
+def _tell_promises(count: int, on_message: Callable[[str], None]) -> None:
+    """Say which promises so few calibrating cases leave out."""
+    missing = [
+        what
+        for what, least in (
+            ("confidence is not calibrated", LEAST_FOR_TEMPERATURE),
+            ("no margin or interval is promised", LEAST_FOR_MARGINS),
+            ("strange cases are not told", LEAST_FOR_OUTLIERS),
+        )
+        if count < least
+    ]
+    if missing:
+        on_message(f"with {count} cases to calibrate on {', '.join(missing)}")
 
 
 def with_classes(network: Network, classes: Sequence[str]) -> Network:
@@ -98,6 +142,8 @@ def with_classes(network: Network, classes: Sequence[str]) -> Network:
 def gather(network: Network, request: Request, begin: Begin) -> dict[Split, list[Example]]:
     """Examples by split: phantoms of its own seeds, and people of the user's data.
 
+    Where enough people are left to calibrate on, no phantom is calibrated on.
+
     Raises:
         PerceptionError: there is nothing to learn from.
     """
@@ -111,7 +157,10 @@ def gather(network: Network, request: Request, begin: Begin) -> dict[Split, list
     by_split: dict[Split, list[Source]] = {
         split: phantom_sources(network, split, count) for split, count in counts.items()
     }
-    for split, some in split_people(sources, request.recipe.seed).items():
+    mine = split_people(sources, request.recipe.seed)
+    if len({one.person for one in mine["calibration"]}) >= LEAST_FOR_MARGINS:
+        by_split["calibration"] = []  # promises about people are made on people
+    for split, some in mine.items():
         by_split[split] += some
     total = sum(map(len, by_split.values()))
     done = begin("reading cases", total)

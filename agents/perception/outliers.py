@@ -1,9 +1,10 @@
 """Whether a case is like those that a network was made for.
 
-Four groups of features are compared with those of known cases: the grid (spacing and field of
-view), the values, what the network's deepest layer makes of them, and how unsure its answer is.
-The score is the largest of the groups' root mean square distances in standard deviations; its
-p-value is conformal, so that one known case in twenty scores 0.05 or less.
+Groups of features are compared with those of known cases: the grid (spacing and field of view; of a
+recording its length, which is no strangeness, is left out), the values, what the network's deepest
+layer makes of them, and how unsure its answer is. The score is the largest of the groups' root mean
+square distances in standard deviations; its p-value is conformal, so that one known case in twenty
+scores 0.05 or less.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from torch import nn
 
 from halsted.agents.perception.inference import entropy
 from halsted.agents.perception.specification import Network
+
+STRANGE_BELOW = 0.05
+"""P-value at or below which a case is told to be unlike those that a network was made for."""
 
 _PERCENTILES = (5.0, 25.0, 50.0, 75.0, 95.0)
 _LEAST_SPREAD = {"grid": 0.1, "values": 0.05, "deep": 0.02, "doubt": 0.01}
@@ -42,8 +46,8 @@ def features_of(
         found: (output, *space) its probabilities.
     """
     doubt = entropy(found)
-    return {
-        "grid": np.asarray(geometry),
+    groups = {} if network.dimensions == 1 else {"grid": np.asarray(geometry)}
+    return groups | {
         "values": np.percentile(image.reshape(len(image), -1), _PERCENTILES, axis=1)
         .ravel()
         .astype(np.float64),

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from halsted.agents.perception.apnea import MINUTE
+from halsted.agents.perception.apnea import MINUTE, UNNOTED
 from halsted.agents.perception.augmentation import target_of
 from halsted.agents.perception.calibration import (
     NEAR_MM,
@@ -36,7 +36,11 @@ COVERAGE = 0.9
 """Share of cases in which a margin or interval is to hold."""
 
 _VOXELS_A_CASE = 20_000
-_LEAST_FOR_OUTLIERS = 19
+LEAST_FOR_TEMPERATURE = 5
+"""A temperature of fewer cases tells of these cases only."""
+LEAST_FOR_MARGINS = 9
+"""With fewer no bound holds in nine cases of ten."""
+LEAST_FOR_OUTLIERS = 19
 """With fewer no p-value could be as low as 0.05."""
 
 
@@ -62,10 +66,11 @@ def calibrated(
     Args:
         trained: The network.
         known: Cases that set the yardstick of outliers, such as those it was validated on.
-        held_back: Cases that it has never seen. Without any nothing is calibrated; with fewer than
-            nine no margin can be promised, with fewer than 19 nothing is told of outliers.
+        held_back: Cases that it has never seen, of which one a person counts. What too few of them
+            cannot promise is left out; see the `LEAST_FOR_...` of this module.
         on_case: Called after each case.
     """
+    held_back = list({one.person: one for one in reversed(held_back)}.values())[::-1]
     if not held_back:
         return trained
     network, modules = trained.network, trained.modules()
@@ -110,8 +115,8 @@ def voxels_near_boundaries(
     if network.task == "diagnosis":
         return logits.flatten(1).T.numpy(), np.asarray(example.target).ravel()
     if network.task == "minutes":
-        rows = logits.T.numpy()
-        return rows, np.asarray(example.target)[::MINUTE][: len(rows)]
+        noted = np.asarray(example.target)[::MINUTE][: logits.shape[1]]
+        return logits.T.numpy()[: len(noted)][noted != UNNOTED], noted[noted != UNNOTED]
     true = target_of(network, example)[0]
     near = np.flatnonzero(near_boundary(true, network.spacing_mm or 1.0))
     rng = np.random.default_rng(seed)
@@ -124,16 +129,13 @@ def _summary(
     network: Network, cases: Sequence[_Case], yardstick: Sequence[Features]
 ) -> dict[str, Any]:
     told: dict[str, Any] = {"cases": len(cases), "coverage": COVERAGE, "temperature": 1.0}
-    if len(cases) >= _LEAST_FOR_OUTLIERS:
+    if len(cases) >= LEAST_FOR_OUTLIERS:
         told["outliers"] = fit_outliers(yardstick, [one.features for one in cases])
     logits = np.concatenate([one.logits for one in cases])
     true = np.concatenate([one.true for one in cases])
-    told["temperature"] = round(fit_temperature(logits, true), 4)
-    told["near_boundary_mm"] = NEAR_MM
-    told["honesty"] = {
-        "raw": honesty(logits, true, 1.0),
-        "calibrated": honesty(logits, true, told["temperature"]),
-    }
+    if len(cases) >= LEAST_FOR_TEMPERATURE and len(true):
+        told["temperature"] = round(fit_temperature(logits, true), 4)
+        told["near_boundary_mm"] = NEAR_MM
     if network.task != "segmentation":
         return told
     for name, kind in (("margins_mm", "boundary_mm"), ("volume_factors", "volume")):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from halsted.agents.perception.apnea import MINUTE
+from halsted.agents.perception.apnea import MINUTE, UNNOTED
 from halsted.agents.perception.calibration import error_auroc
 from halsted.agents.perception.examples import Example
 from halsted.agents.perception.inference import mean_logits, probabilities
@@ -92,7 +92,8 @@ def _score_nuclei(network: Network, found: NDArray[np.float32], example: Example
 def _score_minutes(found: NDArray[np.float32], example: Example) -> Score:
     """Sensitivity and specificity over the minutes of one night; NaN where it has none."""
     seen = found[1] > 0.5
-    true = np.asarray(example.target)[::MINUTE][: len(seen)] > 0
+    noted = np.asarray(example.target)[::MINUTE][: len(seen)]
+    seen, true = seen[: len(noted)][noted != UNNOTED], noted[noted != UNNOTED] == 1
     right = seen == true
     return Score(
         example.name,

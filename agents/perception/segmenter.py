@@ -15,7 +15,7 @@ from halsted.agents.errors import PerceptionError
 from halsted.agents.perception.checkpoint import Trained
 from halsted.agents.perception.conformal import p_value
 from halsted.agents.perception.framing import Framed, frame, geometry_of, onto_original
-from halsted.agents.perception.inference import device, mean_logits, probabilities
+from halsted.agents.perception.inference import mean_logits, probabilities
 from halsted.agents.perception.nuclei import find_nuclei
 from halsted.agents.perception.outliers import features_of, outlier_score
 from halsted.imaging_bridge import LabelMap, Segmentation, Volume
@@ -56,15 +56,14 @@ class NetworkSegmenter:
         self.trained, self.samples = trained, samples
 
     def segment(self, images: Mapping[str, Volume], truth: LabelMap | None) -> Segmentation:
-        """Label the images on the grid of the first.
+        """Label the images on the grid of the first that the network needs.
 
         Raises:
             PerceptionError: the images are not those that the network looks at.
         """
-        reliability = self.trained.reliability
         framed = frame(self.trained.network, images)
         parts = [(name, images[name].content_hash) for name in sorted(images)]
-        key = cache_key("seen", _VERSION, self._identity, self.samples, parts)
+        key = cache_key("seen", _VERSION, self.identity, self.samples, parts)
         answer = cached_arrays(key, lambda: self._look(framed))
         return Segmentation(
             self._labels(framed, answer),
@@ -76,22 +75,30 @@ class NetworkSegmenter:
             instances=answer.get("instances"),
             provenance={
                 "segmenter": self.trained.network.name,
-                "network": self._identity,
-                "temperature": str(reliability.get("temperature", 1.0)),
+                "network": self.identity,
+                "temperature": str(self.trained.reliability.get("temperature", 1.0)),
                 "samples": str(self.samples),
             },
             confidence=np.asarray(answer["confidence"], np.float32),
-            margins_mm=_promised(reliability.get("margins_mm", {})),
-            volume_factors=_promised(reliability.get("volume_factors", {})),
+            margins_mm=self._margins(),
+            volume_factors={
+                name: bound
+                for name, bound in self._promises("volume_factors").items()
+                if bound is not None
+            },
             outlier_p=float(answer["outlier_p"]) if "outlier_p" in answer else None,
         )
 
-    @cached_property
-    def _modules(self) -> list[nn.Module]:
-        return [one.to(device()) for one in self.trained.modules()]
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the modules, which every process makes for itself."""
+        return {name: value for name, value in vars(self).items() if name != "_modules"}
 
     @cached_property
-    def _identity(self) -> str:
+    def _modules(self) -> list[nn.Module]:
+        return self.trained.modules()
+
+    @cached_property
+    def identity(self) -> str:
         """SHA-256 of what is seen, the weights and the temperature."""
         digest = hashlib.sha256(self.trained.network.content_hash.encode())
         for state in self.trained.members:
@@ -101,21 +108,31 @@ class NetworkSegmenter:
         digest.update(str(sorted(map(str, self.trained.reliability.items()))).encode())
         return digest.hexdigest()
 
+    def _promises(self, what: str) -> Mapping[str, float | None]:
+        """Bounds by class; none where dropout is at work otherwise than when they were found."""
+        promised: Mapping[str, float | None] = self.trained.reliability.get(what, {})
+        return promised if self.samples == 0 else {}
+
+    def _margins(self) -> dict[str, float]:
+        """Margins by class; one that is missed too often for a bound gets the largest of all."""
+        margins = self._promises("margins_mm")
+        largest = max((one for one in margins.values() if one is not None), default=None)
+        if largest is None:
+            return {}
+        return {name: largest if one is None else one for name, one in margins.items()}
+
     def _look(self, framed: Framed) -> Answer:
         network, reliability = self.trained.network, self.trained.reliability
         temperature = float(reliability.get("temperature", 1.0))
         logits = mean_logits(network, self._modules, framed.array, self.samples)
-        found = probabilities(network, logits, temperature)
-        answer = (
-            self._nuclei(framed, found)
-            if network.task == "instances"
-            else (self._structures(framed, found))
-        )
+        raw, found = (probabilities(network, logits, heat) for heat in (1.0, temperature))
+        if network.task == "instances":
+            answer = self._nuclei(raw, found)
+        else:
+            answer = self._structures(framed, found)
         if "outliers" in reliability:
             geometry = geometry_of(network, framed.original)
-            features = features_of(
-                network, self._modules[0], framed.array, geometry, probabilities(network, logits)
-            )
+            features = features_of(network, self._modules[0], framed.array, geometry, raw)
             score = outlier_score(features, reliability["outliers"]["yardstick"])
             answer["outlier_p"] = np.array(p_value(score, reliability["outliers"]["scores"]))
         return answer
@@ -133,8 +150,9 @@ class NetworkSegmenter:
                 answer[f"probability_{name}"] = own.astype(np.float16)
         return {**answer, "labels": labels, "confidence": best.astype(np.float16)}
 
-    def _nuclei(self, framed: Framed, found: NDArray[np.float32]) -> Answer:
-        nuclei = find_nuclei(found)
+    def _nuclei(self, raw: NDArray[np.float32], found: NDArray[np.float32]) -> Answer:
+        """The temperature makes confidence honest, and has no say in what is a nucleus."""
+        nuclei = find_nuclei(raw)
         confidence = np.maximum(found[0], 1.0 - found[0])
         return {
             "labels": nuclei.instances[None],
@@ -150,7 +168,3 @@ class NetworkSegmenter:
             classes = answer["classes"].tolist()
             names = {f"{kinds[kind - 1]}_{n}": n for n, kind in enumerate(classes, start=1)}
         return LabelMap(answer["labels"], framed.original.affine, names, "model")
-
-
-def _promised(bounds: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: bound for name, bound in bounds.items() if bound is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import time
@@ -14,25 +15,22 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from monai.losses.dice import DiceCELoss
 from torch import nn
-from torch.nn.functional import cross_entropy
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from halsted.agents.errors import PerceptionError
-from halsted.agents.perception.apnea import minute_loss
 from halsted.agents.perception.architectures import build
 from halsted.agents.perception.augmentation import Windows
 from halsted.agents.perception.checkpoint import State, Trained, save_trained
 from halsted.agents.perception.examples import Example, check_classes
 from halsted.agents.perception.inference import device, smaller_window
+from halsted.agents.perception.losses import loss_of, rate_at
 from halsted.agents.perception.pictures import strip
 from halsted.agents.perception.scores import quality, score_example
 from halsted.agents.perception.specification import Network
 from halsted.imaging_bridge.files import make_folder, write_whole
 
 LATEST = "latest.pt"
-_HEAVIEST = 10.0
 _FINE_TUNING = 0.1
 """Of the learning rate, with which given weights are trained on."""
 
@@ -72,6 +70,8 @@ class _Progress:
     done: list[State] = field(default_factory=list)
     history: list[list[float]] = field(default_factory=list)
     cpu_s: float = 0.0
+    batch: int = 0
+    stopped: bool = False
 
 
 def train_network(
@@ -80,11 +80,12 @@ def train_network(
     validation: Sequence[Example],
     folder: Path,
     recipe: Recipe,
-    start: State | None = None,
+    start: Sequence[State] = (),
+    finish: Callable[[Trained], Trained] = lambda trained: trained,
     on_progress: Callable[[int], None] = lambda _: None,
     on_message: Callable[[str], None] = lambda _: None,
 ) -> Trained:
-    """Train a network and write it to a folder.
+    """Train a network, finish it, and write it to a folder.
 
     A training that was cut short goes on where it stood when it is called again with the same
     arguments, and ends with the same weights as if it had never been cut.
@@ -95,7 +96,9 @@ def train_network(
         validation: To choose the best step by; other people.
         folder: For weights, card and TensorBoard's events.
         recipe: How.
-        start: Weights to begin with, for fine-tuning.
+        start: Weights that the members begin with in turn, for fine-tuning.
+        finish: What is done with the trained network before it is written, such as to calibrate
+            it. A training that is cut short there is not lost either.
         on_progress: Called with the number of steps done.
         on_message: Called with a sentence for people.
 
@@ -113,13 +116,13 @@ def train_network(
         "cases": len(examples),
         "people": len({one.person for one in examples}),
         "steps": recipe.steps or network.steps,
-        "fine_tuned": start is not None,
+        "fine_tuned": bool(start),
         "cpu_s": round(trainer.progress.cpu_s, 1),
         "validation": trainer.progress.history,
         "versions": {name: version(name) for name in _PACKAGES},
         "python": platform.python_version(),
     }
-    trained = Trained(network, trainer.progress.done, facts)
+    trained = finish(Trained(network, trainer.progress.done, facts))
     save_trained(trained, folder)
     (folder / LATEST).unlink(missing_ok=True)
     return trained
@@ -135,19 +138,19 @@ class _Trainer:
         validation: Sequence[Example],
         folder: Path,
         recipe: Recipe,
-        start: State | None,
+        start: Sequence[State],
         on_message: Callable[[str], None],
     ) -> None:
         self._network, self._validation, self._recipe = network, validation, recipe
         self._examples, self._folder, self._start = examples, folder, start
         self._say = on_message
         self._steps = recipe.steps or network.steps
-        share = 1.0 if start is None else _FINE_TUNING
+        share = _FINE_TUNING if start else 1.0
         self._highest_rate = share * network.learning_rate
         self._device = device()
-        self._loss = _loss(network, examples, self._device)
-        self._batch, self._key = network.batch, _key(network, recipe, examples, start)
-        self.progress = _Progress()
+        self._loss = loss_of(network, examples, self._device)
+        self._key = _key(network, recipe, [*examples, *validation], start)
+        self.progress = _Progress(batch=network.batch)
         self._clock = time.process_time()
         self._module, self._optimiser = self._fresh()
         self._resume()
@@ -158,16 +161,17 @@ class _Trainer:
             self._train_member(on_progress)
             self.progress.done.append(_on_cpu(self.progress.best_state))
             done, history, spent = self.progress.done, self.progress.history, self._spent()
-            self.progress = _Progress(len(done), done=done, history=history, cpu_s=spent)
-            if self.progress.member < self._recipe.members:
-                self._module, self._optimiser = self._fresh()
-                self._save()
+            self.progress = _Progress(
+                len(done), done=done, history=history, cpu_s=spent, batch=self.progress.batch
+            )
+            self._module, self._optimiser = self._fresh()
+            self._save()
 
     def _train_member(self, on_progress: Callable[[int], None]) -> None:
         progress, seed = self.progress, self._recipe.seed * 1009 + self.progress.member
         windows = Windows(self._network, self._examples, seed)
         with SummaryWriter(str(self._folder / "tensorboard" / f"{progress.member}")) as log:
-            while progress.step < self._steps:
+            while progress.step < self._steps and not progress.stopped:
                 loss = self._step(windows, progress.step)
                 progress.step += 1
                 on_progress(progress.member * self._steps + progress.step)
@@ -175,8 +179,7 @@ class _Trainer:
                     log.add_scalar("loss", loss, progress.step)
                 if progress.step % self._recipe.validate_every and progress.step != self._steps:
                     continue
-                if self._validate(log):
-                    break
+                self._validate(log)
 
     def _step(self, windows: Windows, step: int) -> float:
         """One step of the optimiser; on a full GPU with fewer windows at once."""
@@ -184,20 +187,28 @@ class _Trainer:
             try:
                 return self._descend(windows, step)
             except torch.OutOfMemoryError as error:
-                if self._batch == 1:
-                    smaller = smaller_window(self._network.patch)
-                    raise PerceptionError(
-                        f"the GPU's memory does not hold one window of {self._network.patch} "
-                        f"voxels; train with a smaller patch, such as {smaller}"
-                    ) from error
-                self._batch = max(1, self._batch // 2)
-                self._say(f"out of GPU memory; going on with {self._batch} windows a step")
+                self._make_smaller(windows, error)
+
+    def _make_smaller(self, windows: Windows, error: Exception) -> None:
+        """Fewer windows at once; where there is one only, a smaller one."""
+        if self.progress.batch > 1:
+            self.progress.batch //= 2
+            self._say(f"out of GPU memory; going on with {self.progress.batch} windows a step")
+            return
+        patch = () if self._network.size else smaller_window(windows.patch)
+        if not patch:
+            raise PerceptionError(
+                f"the GPU's memory does not hold one window of {windows.patch}; hide the GPU "
+                "(CUDA_VISIBLE_DEVICES=)"
+            ) from error
+        windows.patch = patch
+        self._say(f"out of GPU memory; going on with windows of {patch}")
 
     def _descend(self, windows: Windows, step: int) -> float:
         torch.manual_seed(int(np.random.default_rng([self._recipe.seed, step, 1]).integers(2**31)))
         for group in self._optimiser.param_groups:
-            group["lr"] = _rate(self._highest_rate, step, self._steps)
-        images, targets = (one.to(self._device) for one in windows.batch(step, self._batch))
+            group["lr"] = rate_at(self._highest_rate, step, self._steps)
+        images, targets = (one.to(self._device) for one in windows.batch(step, self.progress.batch))
         self._module.train()
         self._optimiser.zero_grad(set_to_none=True)
         with self._computing():
@@ -219,8 +230,8 @@ class _Trainer:
             return torch.autocast(self._device.type, dtype=torch.bfloat16)
         return nullcontext()
 
-    def _validate(self, log: SummaryWriter) -> bool:
-        """Look at the validation cases, keep the best, save; whether to stop early."""
+    def _validate(self, log: SummaryWriter) -> None:
+        """Look at the validation cases, keep the best, decide whether to stop early, and save."""
         progress = self.progress
         self._module.eval()
         scores = [score_example(self._network, [self._module], one) for one in self._validation]
@@ -236,9 +247,9 @@ class _Trainer:
         if score > progress.best:
             progress.best, progress.best_step = score, progress.step
             progress.best_state = _on_cpu(self._module.state_dict())
-        self._save()
         waited = progress.step - progress.best_step
-        return waited >= self._recipe.patience * self._recipe.validate_every
+        progress.stopped = waited >= self._recipe.patience * self._recipe.validate_every
+        self._save()
 
     def _spent(self) -> float:
         """CPU-seconds of this training, those before it was cut short too."""
@@ -249,9 +260,9 @@ class _Trainer:
     def _fresh(self) -> tuple[nn.Module, torch.optim.Optimizer]:
         torch.manual_seed(self._recipe.seed * 1009 + self.progress.member)
         module = build(self._network)
-        if self._start is not None:
+        if self._start:
             try:
-                module.load_state_dict(dict(self._start))
+                module.load_state_dict(dict(self._start[self.progress.member % len(self._start)]))
             except RuntimeError as error:
                 raise PerceptionError(
                     f"the weights to begin with do not fit the network {self._network.name}; give "
@@ -293,49 +304,17 @@ class _Trainer:
         self._say(f"going on from step {self.progress.step} of member {self.progress.member + 1}")
 
 
-def _loss(
-    network: Network, examples: Sequence[Example], where: torch.device
-) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    if network.task == "instances":
-        from halsted.agents.perception.nuclei import instance_loss
-
-        return instance_loss
-    if network.task == "diagnosis":
-        return lambda logits, target: cross_entropy(logits, target.flatten().long())
-    if network.task == "minutes":
-        return minute_loss
-    dice = DiceCELoss(
-        to_onehot_y=True, softmax=True, include_background=False, batch=True,
-        weight=_weights(network, examples).to(where),
-    )  # fmt: skip
-    return lambda logits, target: torch.as_tensor(dice(logits, target.long()))
-
-
-def _weights(network: Network, examples: Sequence[Example]) -> torch.Tensor:
-    """(output,) weight of each class: small things weigh more, as the root of their rarity."""
-    counts = np.zeros(network.outputs)
+def _key(
+    network: Network, recipe: Recipe, examples: Sequence[Example], start: Sequence[State]
+) -> str:
+    """What tells one training from another: also the content of every case."""
+    digest = hashlib.sha256(json.dumps([network.content_hash, asdict(recipe)]).encode())
     for one in examples:
-        counts += np.bincount(np.asarray(one.target).ravel(), minlength=network.outputs)
-    rarity = np.sqrt(counts.max() / np.maximum(counts, 1.0))
-    weights = np.minimum(rarity, _HEAVIEST)
-    return torch.tensor(weights / weights.mean(), dtype=torch.float32)
-
-
-def _rate(highest: float, step: int, steps: int) -> float:
-    """Learning rate: up over the first 5 %, then down to 0 by a cosine."""
-    warm = max(1, steps // 20)
-    if step < warm:
-        return highest * (step + 1) / warm
-    return highest * 0.5 * (1.0 + float(np.cos(np.pi * (step - warm) / max(1, steps - warm))))
-
-
-def _key(network: Network, recipe: Recipe, examples: Sequence[Example], start: State | None) -> str:
-    """What tells one training from another."""
-    begun = (
-        None if start is None else float(sum(float(one.double().sum()) for one in start.values()))
-    )
-    cases = [one.name for one in examples]
-    return json.dumps([network.content_hash, asdict(recipe), cases, begun])
+        digest.update(one.digest.encode())
+    for state in start:
+        for name in sorted(state):
+            digest.update(np.ascontiguousarray(state[name].cpu().numpy()).data)
+    return digest.hexdigest()
 
 
 def _on_cpu(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -139,9 +139,10 @@ def _as_seen(prepared: PreparedPatient, segmentation: Segmentation) -> tuple[Ana
     if target.any():
         labels, lesion = labels.with_structure(_TARGET, target), _TARGET
     else:
-        lesion = next((n for n in labels.names if is_part_of(n, prepared.organ)), "")
+        parts = [n for n in labels.names if is_part_of(n, prepared.organ)]
+        lesion = next((n for n in parts if labels.mask(n).any()), "")
         is_missed = True
-    if not names_with_role(labels.names, "body") or lesion not in labels.names:
+    if not labels.mask(*names_with_role(labels.names, "body")).any() or not lesion:
         raise EnvironmentOptionError(
             f"the segmenter tells {', '.join(labels.names) or 'nothing'} of {prepared.name}, but a "
             f"biopsy needs the body and the {prepared.organ}; use one that sees them"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress, TaskID
@@ -23,6 +23,9 @@ from halsted.cli.console import (
     progress,
 )
 from halsted.cli.pacs import PacsOption, resolve_scan
+
+if TYPE_CHECKING:
+    from halsted.scenarios.schema import Scenario
 
 ScenarioName = Annotated[
     str, typer.Argument(help="Name of a scenario (see `halsted scenarios`), or a .yaml file.")
@@ -138,7 +141,7 @@ def evaluate(
     Example: `halsted evaluate liver-biopsy --policy expert --patients 10`
     """
     from halsted.agents.evaluation import evaluate as score
-    from halsted.agents.evaluation import results, with_perception, write_results
+    from halsted.agents.evaluation import results, write_results
     from halsted.agents.making import make_policy
     from halsted.imaging_bridge.files import make_folder
     from halsted.scenarios.catalogue import scenario_of
@@ -148,24 +151,39 @@ def evaluate(
     if out is not None:
         make_folder(out.parent)  # an output that cannot be is told before the work, not after
     cases = posed.cases("test")[:first]
-    seen_as = {actor.name: posed}
-    pair = None
+    seen_as: dict[str, Scenario] = {actor.name: posed}
+    pair: tuple[str, str] | None = None
+    eyes: dict[str, str] = {}
     if perception is not None:
-        pair = (f"{actor.name}, oracle", f"{actor.name}, {perception}")
-        seen_as = dict(zip(pair, (posed, with_perception(posed, perception)), strict=True))
+        pair, seen_as, eyes = _seen_as(posed, actor.name, perception)
     episodes = {}
     with progress() as bar:
         for name, as_seen in seen_as.items():
             task = bar.add_task(name, total=len(posed.starts(cases, seed)))
             advance = functools.partial(_advance, bar, task)
             episodes[name] = score(as_seen, actor, cases, seed, advance)
-    content = results(posed, seed, episodes, pair)
+    content = results(posed, seed, episodes, pair, eyes)
     if out is not None:
         write_results(out, content)
     if as_json:
         print_json(content)
     else:
         _print_scores(content)
+
+
+def _seen_as(
+    posed: Scenario, policy: str, perception: str
+) -> tuple[tuple[str, str], dict[str, Scenario], dict[str, str]]:
+    """Names of a policy by truth and by a segmenter, the scenario as each sees it, and who sees."""
+    from halsted.agents.evaluation import with_perception
+    from halsted.agents.perception import identity_of
+
+    if policy == "expert":
+        fail("the expert acts on the truth, whatever is seen; choose planner, or a trained policy")
+    eyes = identity_of(perception)
+    names = (f"{policy}, oracle", f"{policy}, {eyes['segmenter']}")
+    scenarios = (with_perception(posed, "oracle"), with_perception(posed, perception))
+    return names, dict(zip(names, scenarios, strict=True)), eyes
 
 
 def _advance(bar: Progress, task: TaskID, _: object) -> None:

@@ -13,7 +13,15 @@ from rich.progress import Progress
 from rich.table import Table
 
 from halsted.cli import console
-from halsted.cli.console import AsJson, SeriesOption, ended_in_order, messages, print_json, progress
+from halsted.cli.console import (
+    AsJson,
+    SeriesOption,
+    ended_in_order,
+    fail,
+    messages,
+    print_json,
+    progress,
+)
 from halsted.cli.pacs import PacsOption, resolve_scan
 
 app = typer.Typer(
@@ -65,7 +73,10 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights and windows.")] = 0,
     members: Annotated[int, typer.Option(min=1, help="Networks of the ensemble.")] = 1,
     phantoms: Annotated[
-        int | None, typer.Option(min=0, help="Phantoms to train on; by default its own number.")
+        int | None,
+        typer.Option(
+            min=0, max=99_999, help="Phantoms to train on; by default the network's own number."
+        ),
     ] = None,
     data: DataOption = None,
     classes: Annotated[
@@ -93,7 +104,7 @@ def train(
         Recipe(steps, seed, members, precision="bf16" if bf16 else "float32"),
         phantoms,
         data or (),
-        tuple(classes.split(",")) if classes else (),
+        () if classes is None else tuple(one.strip() for one in classes.split(",")),
         start,
     )
     with ended_in_order(), _followed() as begin:
@@ -124,7 +135,7 @@ def evaluate(
     trained = find_trained(network)
     if out is not None:
         make_folder(out.parent)
-    with _followed() as begin:
+    with ended_in_order(), _followed() as begin:
         sources = data_sources(data) if data else phantom_sources(trained.network, "test", cases)
         examples = read_examples(trained.network, sources, begin)
         content = evaluate_network(trained, examples, samples, begin("looking", len(examples)))
@@ -140,6 +151,13 @@ def segment(
     scan: Annotated[Path, typer.Argument(help="DICOM, an image file, a picture, or a recording.")],
     network: Annotated[str, typer.Option(help="Trained network: its folder, or its name.")],
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("segmentation"),
+    image: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="Another image of the person, such as flair=F.nii."),
+    ] = None,
+    lesions: Annotated[
+        str | None, typer.Option(help="Network that cuts the lesion out, for a diagnosis from it.")
+    ] = None,
     samples: SamplesOption = 0,
     series: SeriesOption = None,
     pacs: PacsOption = None,
@@ -150,15 +168,27 @@ def segment(
     Example: `halsted segment chest_ct --network trunk --out runs/chest`
     """
     from halsted.agents.perception.checkpoint import find_trained
-    from halsted.agents.perception.looking import look
+    from halsted.agents.perception.looking import Look, look
 
     trained = find_trained(network)
-    content = look(resolve_scan(scan, pacs), trained, out, samples, series)
+    cutter = None if lesions is None else find_trained(lesions)
+    more = dict(_named(one) for one in image or ())
+    what = Look(resolve_scan(scan, pacs), out, samples, series, more, cutter)
+    with ended_in_order():
+        content = look(trained, what)
     if as_json:
         print_json(content)
         return
     _print_volumes(content)
     messages.print(f"wrote {out}", soft_wrap=True)
+
+
+def _named(text: str) -> tuple[str, Path]:
+    """A name and a path."""
+    name, sign, path = text.partition("=")
+    if not sign or not name or not path:
+        fail(f"--image takes NAME=PATH, such as flair=flair.nii.gz, but {text!r} was given")
+    return name, Path(path)
 
 
 @contextmanager
@@ -174,6 +204,29 @@ def _row(bar: Progress, what: str, total: int) -> Callable[[], None]:
 
 
 def _print_scores(content: dict[str, Any]) -> None:
+    for name, value in content["overall"].items():
+        if name not in content["classes"]:
+            console.out.print(f"{name}: {_number(value)}")
+    if content["classes"]:
+        console.out.print(_class_table(content))
+    if content["seen_in_training"]:
+        messages.print(
+            f"{content['seen_in_training']} of these {content['cases']} cases are of those that "
+            "the network was trained on or chosen by; their scores say nothing about others"
+        )
+    honesty = content["honesty_near_boundary"]
+    if honesty:
+        told = honesty["calibrated"]
+        console.out.print(
+            f"near boundaries: calibration error {told['ece']:.3f} "
+            f"(raw {honesty['raw']['ece']:.3f}), entropy tells errors with AUROC "
+            f"{_number(told['entropy_error_auroc'])}"
+        )
+    if content["strange_cases"] is not None:
+        console.out.print(f"unlike the cases that it was made for: {content['strange_cases']:.0%}")
+
+
+def _class_table(content: dict[str, Any]) -> Table:
     table = Table(
         "class", "Dice", "worst", "best threshold", "false alarms", "margin held", box=None
     )
@@ -187,17 +240,7 @@ def _print_scores(content: dict[str, Any]) -> None:
             _number(row["false_alarms"]),
             "" if held is None else f"{held:.0%}",
         )
-    console.out.print(table)
-    honesty = content["honesty_near_boundary"]
-    if honesty:
-        told = honesty["calibrated"]
-        console.out.print(
-            f"near boundaries: calibration error {told['ece']:.3f} "
-            f"(raw {honesty['raw']['ece']:.3f}), entropy tells errors with AUROC "
-            f"{_number(told['entropy_error_auroc'])}"
-        )
-    if content["strange_cases"] is not None:
-        console.out.print(f"unlike the cases that it was made for: {content['strange_cases']:.0%}")
+    return table
 
 
 def _print_volumes(content: dict[str, Any]) -> None:

@@ -112,7 +112,7 @@ def test_weights_of_another_network_cannot_be_fine_tuned(tmp_path, trained_discs
     with pytest.raises(PerceptionError, match="do not fit"):
         train_network(
             wider, disc_examples(0, 4), disc_examples(100, 2), tmp_path, Recipe(),
-            trained.members[0],
+            trained.members,
         )  # fmt: skip
 
 
