@@ -181,14 +181,14 @@ def _score_by_eyes(
 ) -> str:
     """Score the planner by a trained network, if there is one; a remark on who sees what."""
     if not is_trained(_EYES):
-        return f"All see the truth: no network is trained (halsted perceive train {_EYES})."
+        return f"All see the truth: there is no trained network (halsted perceive train {_EYES})."
     planner = make_policy("planner", scenario)
     try:
         seen = _score(with_perception(scenario, _EYES), planner, patients, begin)
     except HalstedError as error:
-        return f"The planner could not see by the network {_EYES!r}: {error}."
+        return f"The planner could not see by {_EYES}: {error}."
     scores[f"{planner.name}, {_EYES}"] = seen
-    return f"The planner sees by the network {_EYES!r}; all others see the truth."
+    return f"The planner sees by the network {_EYES}; all others see the truth."
 
 
 def _pictures(

@@ -11,7 +11,11 @@ SEGMENTERS: dict[str, type[OracleSegmenter] | type[DegradedSegmenter]] = {
 
 
 def make_segmenter(name: str) -> Segmenter:
-    """The segmenter of this name: one of `SEGMENTERS`, or a trained network by name or folder.
+    """The segmenter of this name.
+
+    Args:
+        name: One of `SEGMENTERS`; a trained network by its name or folder; or several networks
+            joined by ``+``, of which later ones are painted over earlier ones.
 
     Raises:
         PerceptionError: there is none.
@@ -19,9 +23,11 @@ def make_segmenter(name: str) -> Segmenter:
     if name in SEGMENTERS:
         return SEGMENTERS[name]()
     from halsted.agents.perception.checkpoint import find_trained
+    from halsted.agents.perception.compound import CompoundSegmenter
     from halsted.agents.perception.segmenter import NetworkSegmenter
 
-    return NetworkSegmenter(find_trained(name))
+    parts = [NetworkSegmenter(find_trained(one)) for one in name.split("+")]
+    return parts[0] if len(parts) == 1 else CompoundSegmenter(parts)
 
 
 def identity_of(name: str) -> dict[str, str]:
@@ -35,5 +41,8 @@ def identity_of(name: str) -> dict[str, str]:
     from halsted.agents.perception.checkpoint import find_trained
     from halsted.agents.perception.segmenter import NetworkSegmenter
 
-    segmenter = NetworkSegmenter(find_trained(name))
-    return {"segmenter": segmenter.trained.network.name, "network": segmenter.identity}
+    parts = [NetworkSegmenter(find_trained(one)) for one in name.split("+")]
+    return {
+        "segmenter": "+".join(one.trained.network.name for one in parts),
+        "network": "+".join(one.identity for one in parts),
+    }

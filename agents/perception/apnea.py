@@ -140,7 +140,7 @@ def _duration_s(recording: Recording, beats: NDArray[np.float64]) -> float:
     lengths = [one.duration_s for one in recording.signals.values()]
     if MINUTES in recording.annotations and recording.annotations[MINUTES].symbols:
         lengths.append(float(recording.annotations[MINUTES].times_s[-1]) + 60.0)
-    return max(lengths, default=float(beats[-1]))
+    return max(lengths or beats[-1:].tolist(), default=0.0)
 
 
 def _heights(

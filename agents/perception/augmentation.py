@@ -29,7 +29,6 @@ from halsted.agents.perception.specification import Network
 _MOST_SEED = 2**31
 _UPSAMPLE = {2: "bilinear", 3: "trilinear"}
 _BACKGROUND_SHARE = 0.15
-_LESION_SHARE = 0.4
 
 
 def augmentation(network: Network) -> Compose:
@@ -116,7 +115,9 @@ class Windows:
         example = self._examples[number]
         image, target = np.asarray(example.image), target_of(self._network, example)
         if not self._network.size:
-            low = _corner(rng, self._places[number], target.shape[1:], self.patch)
+            low = _corner(
+                rng, self._places[number], self._network.lesion_share, target.shape[1:], self.patch
+            )
             image, target = (_cut(array, low, self.patch) for array in (image, target))
         window: dict[str, Any] = {
             "image": torch.tensor(self._without_optional(rng, image)),
@@ -170,11 +171,15 @@ def _places(network: Network, target: NDArray[np.uint8]) -> _Places:
 
 
 def _corner(
-    rng: np.random.Generator, places: _Places, shape: tuple[int, ...], patch: Sequence[int]
+    rng: np.random.Generator,
+    places: _Places,
+    lesion_share: float,
+    shape: tuple[int, ...],
+    patch: Sequence[int],
 ) -> list[int]:
     """First index of a window about a voxel that is drawn, lesions often."""
-    kinds = [(places.background, _BACKGROUND_SHARE), (places.lesions, _LESION_SHARE)]
-    kinds.append((places.others, 1.0 - _BACKGROUND_SHARE - _LESION_SHARE))
+    kinds = [(places.background, _BACKGROUND_SHARE), (places.lesions, lesion_share)]
+    kinds.append((places.others, max(0.1, 1.0 - _BACKGROUND_SHARE - lesion_share)))
     odds = np.array([share if groups else 0.0 for groups, share in kinds])
     groups = kinds[int(rng.choice(len(kinds), p=odds / odds.sum()))][0]
     group = groups[int(rng.integers(len(groups)))]

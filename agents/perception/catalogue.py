@@ -74,6 +74,7 @@ NETWORKS: Mapping[str, Network] = {
             phantoms=("thorax", "abdomen"),
             steps=900,
             batch=4,
+            lesion_share=0.7,
         ),
         Network(
             name="brain",

@@ -12,8 +12,8 @@ CARD = "network.json"
 
 
 def is_trained(name: str) -> bool:
-    """Whether a trained network of this name lies in `networks_folder`."""
-    return (networks_folder() / name / CARD).is_file()
+    """Whether all networks of a name, joined by ``+``, lie trained in `networks_folder`."""
+    return all((networks_folder() / one / CARD).is_file() for one in name.split("+"))
 
 
 def networks_folder() -> Path:

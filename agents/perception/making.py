@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -64,8 +65,8 @@ def train_and_calibrate(
     """
     network = with_classes(network_named(request.name), request.classes)
     start = () if request.start is None else _given_weights(network, request.start)
-    make_folder(request.folder)
-    cases = gather(network, request, begin)
+    with _usable(request.folder):
+        cases = gather(network, request, begin)
     _tell_promises(len(cases["calibration"]), on_message)
     steps = request.recipe.steps or network.steps
     done = begin(f"training {network.name}", steps * request.recipe.members)
@@ -80,6 +81,22 @@ def train_and_calibrate(
         network, cases["train"], cases["validation"], request.folder, request.recipe, start,
         finish, lambda _: done(), on_message,
     )  # fmt: skip
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """Make a folder before long work, and remove it where the work fails and nothing is in it.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def _given_weights(network: Network, folder: Path) -> Sequence[State]:

@@ -50,6 +50,7 @@ class Network:
         phantoms: Kinds of phantoms that it is trained on.
         steps: Optimiser steps of a default training.
         batch: Windows a step.
+        lesion_share: Of the windows, how many are centred on a lesion.
         people: Phantoms that a default training draws.
         learning_rate: At the start; it falls to 0 by a cosine.
         cut_out: Of a diagnosis, whether it sees the lesion alone.
@@ -75,6 +76,7 @@ class Network:
     dropout: float = 0.05
     mirrored: tuple[int, ...] = ()
     people: int = 64
+    lesion_share: float = 0.4
     learning_rate: float = 3e-3
     cut_out: bool = False
     _patterns: Mapping[str, re.Pattern[str]] = field(init=False, repr=False, compare=False)

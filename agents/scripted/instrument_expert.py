@@ -67,7 +67,7 @@ class Truth:
         return self.env.has_succeeded()
 
 
-class Sight(Truth):
+class Seen(Truth):
     """The same as far as perception sees."""
 
     def grip(self, arm: int) -> tuple[NDArray[np.float64], float]:
@@ -126,7 +126,7 @@ class InstrumentPlanner(InstrumentExpert):
     """The same plan, made on what perception sees: its scores tell what perception is worth."""
 
     name = "planner"
-    knows = Sight
+    knows = Seen
 
 
 Plan = Iterator[list[Aim]]

@@ -48,16 +48,22 @@ RepairOption = Annotated[
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """Let SIGTERM end the command as an exception does, so that what is half done is removed."""
+    """Let SIGTERM and SIGHUP end the command as an exception, so that what is half done is removed.
+
+    A signal that is ignored, as SIGHUP is under nohup, stays ignored.
+    """
 
     def end(number: int, _: object) -> None:
         sys.exit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    heeded = [one for one in known if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {one: signal.signal(one, end) for one in heeded}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def fail(sentence: str) -> NoReturn:

@@ -26,7 +26,8 @@ def phantom(
         int | None, typer.Option(help="Of `thorax`: so many phases of a breath.")
     ] = None,
     frames: Annotated[
-        int | None, typer.Option(help="Of `colon`: so many endoscopic pictures beside the CT.")
+        int | None,
+        typer.Option(help="Of `colon`: so many endoscopic pictures beside the CT, up to 1000."),
     ] = None,
     list_kinds: Annotated[
         bool, typer.Option("--list", help="Print the kinds and what each gives.")
@@ -37,7 +38,7 @@ def phantom(
     Example: `halsted phantom thorax --seed 7 --out thorax-7`
     """
     from halsted.imaging_bridge.exports.phantom_folder import write_phantom
-    from halsted.imaging_bridge.phantoms.kinds import what_it_gives
+    from halsted.imaging_bridge.phantoms.kinds import MOST_FRAMES, what_it_gives
 
     if list_kinds:
         table = Table(show_header=False, box=None)
@@ -47,6 +48,8 @@ def phantom(
         return
     if kind is None:
         fail(f"no kind of phantom was given; choose one of {', '.join(what_it_gives())}")
+    if frames is not None and frames > MOST_FRAMES:
+        fail(f"{frames} frames were asked for; ask for up to {MOST_FRAMES}, of several seeds")
     folder = out or Path(f"{kind}-{seed}")
     with ended_in_order():
         write_phantom(kind, seed, folder, phases=phases, frames=frames)

@@ -66,7 +66,7 @@ def test_a_network_is_scored_on_the_users_folder(network, data, tmp_path):
     answer = _run("perceive", "evaluate", network, "--data", data, "--out", out, "--json")
     assert answer.exit_code == 0, answer.output
     told = json.loads(out.read_text())
-    assert told["cases"] == 6
+    assert told["cases"] == told["seen_in_training"] == 6
     assert 0.0 <= told["classes"]["lesion"]["dice"] <= 1.0
     assert told["classes"]["lesion"]["threshold_dice"] > 0.0
 
@@ -94,6 +94,11 @@ def test_a_picture_is_segmented_into_a_new_folder(network, data, tmp_path):
     [
         (("perceive", "train", "liver-eye"), "there is no network 'liver-eye'"),
         (("perceive", "train", "polyp", "--classes", "wart"), "has no class 'wart'"),
+        (("perceive", "train", "polyp", "--classes", ""), "has no class ''"),
+        (
+            ("evaluate", "lung-biopsy", "--policy", "expert", "--perception", "degraded"),
+            "the expert acts on the truth",
+        ),
         (("perceive", "train", "polyp", "--phantoms", "0"), "0 cases to learn from"),
         (("perceive", "evaluate", "nowhere"), "no trained network 'nowhere'"),
         (("perceive", "train", "polyp", "--from", "nowhere"), "nowhere holds no trained network"),
@@ -108,7 +113,7 @@ def test_what_cannot_be_is_told_in_a_sentence(arguments, told, tmp_path):
     assert answer.returncode == 2
     assert told in answer.stderr.replace("\n", " ")
     assert "Traceback" not in answer.stderr
-    assert not list(tmp_path.iterdir())
+    assert not any(one.is_file() for one in tmp_path.rglob("*"))
 
 
 def test_masks_that_do_not_match_their_images_leave_no_checkpoint(data, tmp_path):
@@ -128,3 +133,11 @@ def test_masks_that_do_not_match_their_images_leave_no_checkpoint(data, tmp_path
     assert isinstance(answer.exception, HalstedError)
     assert "64 x 64" in str(answer.exception)
     assert not out.exists()
+
+
+def test_weights_of_a_network_of_another_kind_are_refused(network, tmp_path):
+    answer = _run(
+        "perceive", "train", "polyp", "--from", network, "--phantoms", 8, "--out", tmp_path / "o"
+    )
+    assert isinstance(answer.exception, HalstedError)
+    assert "holds the network skin-lesion" in str(answer.exception)

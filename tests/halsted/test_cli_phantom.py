@@ -6,20 +6,23 @@ import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from halsted.cli import main
 from halsted.imaging_bridge.exports.phantom_folder import write_phantom
 from halsted.imaging_bridge.formats.photographs import read_photograph
-from halsted.imaging_bridge.formats.recordings import read_recording
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.layouts import find_layout
 from halsted.imaging_bridge.patient import Patient
 from halsted.imaging_bridge.phantoms.kinds import KINDS, make_phantom
 from halsted.imaging_bridge.read import read_patient
+from halsted.imaging_bridge.volume import Volume
 
 SEED = 1
 
@@ -57,7 +60,17 @@ def labels_of(patient: Patient) -> LabelMap:
     return patient.labels
 
 
-@pytest.mark.parametrize("kind", ["thorax", "brain", "skin", "slide", "sleep"])
+PLACES = np.array([[0, 0, 0], [1, 1, 1], [1, 0, 0]])
+"""Corners of a grid, as shares of its last index."""
+
+
+def at(read: Volume, grid: Volume) -> NDArray[Any]:
+    """The voxels of a volume at the points of a grid's voxels, in its order."""
+    index = np.rint(read.to_index(grid.to_patient(np.argwhere(np.ones(grid.shape, bool)))))
+    return np.asarray(read.voxels[tuple(index.astype(int).T)]).reshape(grid.shape)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_the_same_seed_gives_the_same_bytes(
     kind: str,
     written: Callable[[str], Path],
@@ -74,9 +87,34 @@ def test_the_same_seed_gives_the_same_bytes(
 def test_a_ct_is_a_study_with_its_truth(written: Callable[[str], Path]) -> None:
     patient, read = made("thorax"), read_patient(written("thorax"))
     assert read.image.modality == "CT"
-    assert np.array_equal(np.sort(read.image.voxels.ravel()), np.sort(patient.image.voxels.ravel()))
-    volumes = labels_of(patient).volumes_ml
-    assert labels_of(read).volumes_ml == pytest.approx(dict(volumes), rel=1e-6)
+    for grid, again in ((patient.image, read.image), (labels_of(patient), labels_of(read))):
+        there = again.to_index(grid.to_patient(PLACES * (np.array(grid.shape) - 1)))
+        assert np.allclose(there, np.rint(there), atol=1e-3)
+        assert (np.rint(there) >= 0).all()
+    assert np.array_equal(at(read.image, patient.image), patient.image.voxels)
+    truth = labels_of(patient)
+    for name in truth.names:
+        mask = truth.mask(name)
+        if mask.any():
+            points = truth.to_patient(np.argwhere(mask))
+            index = np.rint(labels_of(read).to_index(points)).astype(int)
+            again = labels_of(read).mask(name)
+            assert again[tuple(index.T)].all(), name
+            assert again.sum() == mask.sum(), name
+
+
+def test_a_study_tells_one_moment(written: Callable[[str], Path]) -> None:
+    slices = sorted((written("thorax") / "ct").glob("*.dcm"))
+    scan, truth = (
+        pydicom.dcmread(path) for path in (slices[0], written("thorax") / "structures.dcm")
+    )
+    for what in ("Study", "Series", "Content"):
+        assert scan[f"{what}Date"].value == truth[f"{what}Date"].value
+        assert scan[f"{what}Time"].value == truth[f"{what}Time"].value
+    assert scan.StudyInstanceUID == truth.StudyInstanceUID
+    assert (scan.SeriesNumber, truth.SeriesNumber) == (1, 101)
+    assert (scan.PatientID, scan.PatientName) == ("PHANTOM-THORAX-1", "PHANTOM^THORAX-1")
+    assert truth.PatientName == scan.PatientName
 
 
 def test_a_brain_is_read_as_a_case_of_brats(written: Callable[[str], Path]) -> None:
@@ -109,20 +147,45 @@ def test_a_slide_keeps_its_nuclei_and_their_kinds(written: Callable[[str], Path]
     assert np.array_equal(grey.voxels, labels.voxels)
     kinds = json.loads((written("slide") / f"{stem}.json").read_text(encoding="utf-8"))
     assert {f"{kind}_{value}" for value, kind in kinds.items()} == set(labels.names)
+    layout = find_layout(written("slide"))
+    assert layout.name == "instances"
+    read = layout.sources(written("slide"))[0].load()
+    assert dict(labels_of(read).names) == dict(labels.names)
+    assert np.array_equal(labels_of(read).voxels, labels.voxels)
+
+
+def test_pictures_keep_the_size_of_their_pixels(written: Callable[[str], Path]) -> None:
+    """A microscope's is believed; a camera's, which looks like a print's, stands in the JSON."""
+    slide, skin = made("slide").image, made("skin").image
+    (read, *_) = read_photograph(written("slide") / f"slide-{SEED}.png").values()
+    assert read.spacing_known
+    assert read.spacing[1:] == pytest.approx(slide.spacing[1:], rel=1e-4)
+    (seen, *_) = read_photograph(written("skin") / f"skin-{SEED}.png").values()
+    assert not seen.spacing_known
+    with Image.open(written("skin") / f"skin-{SEED}.png") as picture:
+        across, down = picture.info["dpi"]
+    assert (25.4 / down, 25.4 / across) == pytest.approx(tuple(skin.spacing[1:]), rel=1e-3)
+    for kind, grid in (("slide", slide), ("skin", skin)):
+        about = json.loads((written(kind) / "phantom.json").read_text(encoding="utf-8"))
+        assert about["spacing_mm"] == pytest.approx(grid.spacing.tolist())
 
 
 def test_a_night_is_read_back(written: Callable[[str], Path]) -> None:
     night = made("sleep").recording
-    read = read_recording(written("sleep") / f"sleep-{SEED}.hea")
+    (source,) = find_layout(written("sleep")).sources(written("sleep"))
+    read = source.load().recording
     assert night is not None
+    assert read is not None
     assert list(read.signals) == list(night.signals)
     for name, signal in night.signals.items():
         again = read.signals[name]
-        assert (again.rate_hz, again.unit) == (signal.rate_hz, signal.unit)
-        length = min(len(again.samples), len(signal.samples))
+        held = round(again.rate_hz / signal.rate_hz)
+        assert (held, again.unit) == (10 if name == "SpO2" else 1, signal.unit)
+        samples = again.samples[::held]
+        length = min(len(samples), len(signal.samples))
         assert length > 0.99 * len(signal.samples)
         step = np.ptp(signal.samples) / 60000
-        assert np.abs(again.samples[:length] - signal.samples[:length]).max() < step
+        assert np.abs(samples[:length] - signal.samples[:length]).max() < step
     assert read.annotations["apn"].symbols == night.annotations["apn"].symbols
     beats = night.annotations["qrs"].times_s
     assert np.abs(read.annotations["qrs"].times_s - beats).max() <= 0.5 / 100 + 1e-9
@@ -143,6 +206,14 @@ def test_phases_of_a_breath_are_scans_of_one_study(
     assert len({one.FrameOfReferenceUID for one in files}) == 1
     assert len({one.SeriesInstanceUID for one in files}) == 2
     assert len({one.SOPInstanceUID for one in files}) == 2
+    truths = [pydicom.dcmread(path) for path in sorted(out.rglob("structures.dcm"))]
+    assert len({one.SOPInstanceUID for one in truths}) == 2
+    assert len({one.SeriesInstanceUID for one in truths}) == 2
+    assert [one.SeriesNumber for one in (*files, *truths)] == [1, 2, 101, 102]
+    moments = {(one.StudyDate, one.ContentDate, one.ContentTime) for one in (*files, *truths)}
+    assert len(moments) == 1
+    about = json.loads((out / "phantom.json").read_text(encoding="utf-8"))
+    assert "phase" not in about["facts"]
 
 
 def test_frames_of_a_colon_are_a_folder_to_train_on(
@@ -181,7 +252,10 @@ def test_the_list_names_every_kind(
         (("skin", "--frames", "3"), "has no frames, which only 'colon' has"),
         (("skin", "--phases", "3"), "has no phases, which only 'thorax' has"),
         (("colon", "--frames", "0"), "0 frames were asked for"),
-        (("thorax", "--phases", "1"), "1 phases of a breath were asked for"),
+        (("colon", "--frames", "1001"), "1001 frames were asked for; ask for up to 1000"),
+        (("thorax", "--phases", "1"), "1 phases of a breath were asked for; choose from 2 to"),
+        (("thorax", "--phases", "0"), "0 phases of a breath were asked for; choose from 2 to"),
+        (("spine", "--seed", "7" * 70), "the seed of a phantom has 233 bits"),
     ],
 )
 def test_a_wrong_request_is_one_sentence(

@@ -10,6 +10,7 @@ from halsted.agents.errors import PerceptionError
 from halsted.agents.perception.apnea import (
     MINUTE,
     RATE_HZ,
+    UNNOTED,
     beats_of,
     by_minute_logits,
     minutes_of,
@@ -94,6 +95,10 @@ def test_what_holds_no_heart_is_refused():
         series_of(flat)
     with pytest.raises(PerceptionError, match="plausible beat intervals"):
         series_of(_beating(np.full(200, 5.0)))
+    with pytest.raises(PerceptionError, match="in a minute or more"):
+        series_of(_beating(np.full(80, 0.4)))
+    with pytest.raises(PerceptionError, match="0 beats"):
+        series_of(Recording({"ECG": Signal(np.zeros(60_000, np.float32), 100.0)}, {}))
     with pytest.raises(PerceptionError, match="no notes of apnoea"):
         minutes_of(_beating(np.full(200, 1.0)), 400)
 
@@ -106,3 +111,10 @@ def test_the_real_night_is_read(data_folder):
     assert series.shape[1] == 528 * MINUTE
     assert int(minutes_of(recording, series.shape[1])[::MINUTE].sum()) == 420
     assert not series[1].any()  # there are beat times only
+
+
+def test_minutes_that_were_not_noted_are_neither():
+    notes = Annotations(np.array([0.0, 60.0]), ("N", "A"))
+    recording = Recording({}, {**_beating(np.full(240, 1.0)).annotations, "apn": notes})
+    target = minutes_of(recording, 4 * MINUTE)[::MINUTE]
+    assert target.tolist() == [0, 1, UNNOTED, UNNOTED]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,9 @@ from halsted.agents.perception.conformal import (
     volume_error,
 )
 from halsted.agents.perception.evaluation import evaluate_network
-from tests.agents.perception.conftest import disc_example, disc_examples
+from halsted.agents.perception.reliability import calibrated
+from halsted.agents.perception.segmenter import NetworkSegmenter
+from tests.agents.perception.conftest import disc_example, disc_examples, disc_patient
 
 
 def _ball(radius: float) -> NDArray[np.bool_]:
@@ -56,8 +60,49 @@ def test_voxels_near_a_boundary_lie_near_it():
     near = near_boundary(_ball(10.0).astype(np.uint8), 1.0, 3.0)
     z, y, x = np.nonzero(near)
     distance = np.abs(np.sqrt((z - 20.0) ** 2 + (y - 20.0) ** 2 + (x - 20.0) ** 2) - 10.0)
-    assert distance.max() < 4.6
+    assert distance.max() < 3.6
     assert near[20, 20, 29] and not near[20, 20, 20]
+
+
+def test_within_five_millimetres_of_a_plane_are_two_layers_of_three_on_each_side():
+    halves = np.zeros((12, 12, 12), np.uint8)
+    halves[6:] = 1
+    near = near_boundary(halves, 3.0, 5.0)  # centres lie 1.5, 4.5 and 7.5 mm from the face
+    assert [int(layer.all()) for layer in near] == [0] * 4 + [1] * 4 + [0] * 4
+    assert near.sum() == 4 * 144
+
+
+def test_a_temperature_is_no_wild_guess():
+    sure = np.array([[9.0, -9.0], [-9.0, 9.0]] * 20, np.float32)
+    assert fit_temperature(sure, np.array([0, 1] * 20)) == pytest.approx(0.2, rel=0.05)
+
+
+def test_too_few_cases_leave_their_promises_out(trained_discs):
+    trained, _ = trained_discs
+    few = calibrated(trained, disc_examples(200, 4), disc_examples(300, 7)).reliability
+    assert "outliers" not in few
+    assert few["margins_mm"] == {"disc": None}
+    assert few["temperature"] != 1.0
+    fewer = calibrated(trained, disc_examples(200, 4), disc_examples(300, 3)).reliability
+    assert fewer["temperature"] == 1.0
+
+
+def test_a_structure_without_a_promise_is_given_the_most_room(trained_discs):
+    trained, _ = trained_discs
+    told = {**trained.reliability, "margins_mm": {"disc": None, "square": 4.0}}
+    seen = NetworkSegmenter(replace(trained, reliability=told)).segment(
+        disc_patient(1).images, None
+    )
+    assert seen.margins_mm == {"disc": 4.0, "square": 4.0}
+    sampled = NetworkSegmenter(trained, samples=2).segment(disc_patient(1).images, None)
+    assert not sampled.margins_mm  # it was calibrated without
+
+
+def test_cases_that_were_trained_on_are_told(trained_discs):
+    trained, _ = trained_discs
+    known = disc_examples(0, 3)
+    told = replace(trained, facts={**trained.facts, "real_cases": [one.digest for one in known]})
+    assert evaluate_network(told, [*known, *disc_examples(900, 2)])["seen_in_training"] == 3
 
 
 def test_the_boundary_error_of_a_ball_seen_too_small_is_what_it_lacks():

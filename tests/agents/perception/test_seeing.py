@@ -13,9 +13,10 @@ from halsted.agents.errors import PerceptionError
 from halsted.agents.perception.architectures import ARCHITECTURES, build
 from halsted.agents.perception.catalogue import NETWORKS
 from halsted.agents.perception.checkpoint import Trained
+from halsted.agents.perception.compound import CompoundSegmenter
 from halsted.agents.perception.framing import frame, framed_target, onto_original
 from halsted.agents.perception.segmenter import NetworkSegmenter
-from halsted.imaging_bridge import LabelMap, Volume
+from halsted.imaging_bridge import LabelMap, OracleSegmenter, Segmentation, Volume
 from halsted.imaging_bridge.phantoms.thorax_abdomen import STRUCTURES, phantom
 from halsted.imaging_bridge.preparation.canonical import reorient
 from halsted.imaging_bridge.structures import NAMING_SCHEMES, role_of
@@ -156,3 +157,37 @@ def test_labels_of_lesions_are_cut_out_of_pictures():
 def test_labels_without_the_class_are_background():
     labels = LabelMap(np.full((2, 2, 2), 3, np.uint8), np.eye(4), {"hat": 3})
     assert not TRUNK.target(labels).any()
+
+
+def test_a_later_network_is_painted_over_an_earlier_one(chest):
+    class Sees:
+        is_oracle = False
+
+        def __init__(self, *names: str) -> None:
+            self.names = names
+
+        def segment(self, images, truth):
+            labels = chest.labels
+            kept = {name: labels.names[name] for name in self.names}
+            voxels = np.where(labels.mask(*self.names), labels.voxels, 0).astype(np.uint8)
+            return Segmentation(LabelMap(voxels, labels.affine, kept, "model"), outlier_p=0.5)
+
+    whole = Sees("body", "lung_left", "lung_right", "heart", "lesion")
+    seen = CompoundSegmenter([whole, Sees("lesion")]).segment(chest.images, None)
+    assert (seen.labels.mask("lesion") == chest.labels.mask("lesion")).all()
+    blind = Sees("heart")
+    without = CompoundSegmenter([whole, blind, Sees("liver")]).segment(chest.images, None)
+    assert (without.labels.mask("lesion") == chest.labels.mask("lesion")).all()
+    elsewhere = Sees("lesion")
+    elsewhere.segment = lambda images, truth: Segmentation(  # type: ignore[method-assign]
+        LabelMap(np.zeros_like(chest.labels.voxels), chest.labels.affine, {"lesion": 9}, "model")
+    )
+    missed = CompoundSegmenter([whole, elsewhere]).segment(chest.images, None).labels
+    assert not missed.mask("lesion").any()
+    host = missed.mask("lung_left", "lung_right") & chest.labels.mask("lesion")
+    assert host.sum() > 0.5 * chest.labels.mask("lesion").sum()
+
+
+def test_an_oracle_is_no_part_of_a_compound():
+    with pytest.raises(PerceptionError, match="oracle knows every structure"):
+        CompoundSegmenter([OracleSegmenter()])

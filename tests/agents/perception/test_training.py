@@ -9,11 +9,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from halsted.agents.errors import PerceptionError
-from halsted.agents.perception.checkpoint import load_trained
+from halsted.agents.perception.checkpoint import Trained, load_trained
+from halsted.agents.perception.folders import CARD
 from halsted.agents.perception.scores import best_threshold, quality, score_example
 from halsted.agents.perception.training import LATEST, Recipe, train_network
 from tests.agents.perception.conftest import DISCS, disc_examples
@@ -130,3 +132,75 @@ def test_tensorboard_is_given_pictures(trained_discs):
     events = EventAccumulator(str(folder / "tensorboard" / "0")).Reload()
     assert events.Images("validation/case")
     assert events.Scalars("validation/disc")
+
+
+def _cut_at(moment: int):
+    """Stops a training as soon as so many steps are done."""
+
+    def stop(step: int) -> None:
+        if step == moment:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def test_an_early_end_is_the_same_after_a_cut(tmp_path):
+    recipe = Recipe(steps=50, validate_every=1, patience=2)
+    frozen = replace(DISCS, learning_rate=0.0)
+    cases = disc_examples(0, 4), disc_examples(100, 2)
+
+    def cut(_: object) -> Trained:
+        raise KeyboardInterrupt  # after training, before anything is written
+
+    with pytest.raises(KeyboardInterrupt):
+        train_network(frozen, *cases, tmp_path, recipe, finish=cut)
+    assert not (tmp_path / CARD).exists()
+    steps: list[int] = []
+    trained = train_network(frozen, *cases, tmp_path, recipe, on_progress=steps.append)
+    assert steps == []  # nothing is trained again
+    assert [row[1] for row in trained.facts["validation"]] == [1, 2, 3]
+
+
+def test_an_ensemble_that_was_cut_goes_on_with_its_member(tmp_path):
+    cases = disc_examples(0, 4), disc_examples(100, 2)
+    recipe = Recipe(steps=4, members=2, validate_every=2)
+    whole = train_network(DISCS, *cases, tmp_path / "whole", recipe)
+    with pytest.raises(KeyboardInterrupt):
+        train_network(DISCS, *cases, tmp_path / "cut", recipe, on_progress=_cut_at(7))
+    again = train_network(DISCS, *cases, tmp_path / "cut", recipe)
+    for first, second in zip(whole.members, again.members, strict=True):
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_mask_that_was_changed_makes_it_another_training(tmp_path):
+    cases = list(disc_examples(0, 4))
+    validation, recipe = disc_examples(100, 2), Recipe(steps=4, validate_every=2)
+    with pytest.raises(KeyboardInterrupt):
+        train_network(DISCS, cases, validation, tmp_path, recipe, on_progress=_cut_at(3))
+    cases[0] = replace(cases[0], target=np.roll(cases[0].target, 1))
+    with pytest.raises(PerceptionError, match="unfinished training of another"):
+        train_network(DISCS, cases, validation, tmp_path, recipe)
+
+
+def test_a_gpu_that_is_full_gets_fewer_and_then_smaller_windows(tmp_path, monkeypatch):
+    """The memory error is raised by hand, for want of a GPU; what follows it is real."""
+    from halsted.agents.perception import training
+
+    windows = replace(DISCS, size=0, patch=(64, 64), batch=4)
+    told: list[str] = []
+    real = training._Trainer._descend
+
+    def small(self, given, step):
+        if self.progress.batch > 1 or given.patch[0] > 32:
+            raise torch.OutOfMemoryError
+        return real(self, given, step)
+
+    monkeypatch.setattr(training._Trainer, "_descend", small)
+    recipe = Recipe(steps=2, validate_every=2)
+    train_network(
+        windows, disc_examples(0, 4), disc_examples(100, 2), tmp_path, recipe,
+        on_message=told.append,
+    )  # fmt: skip
+    assert [one.rpartition(" with ")[2] for one in told] == [
+        *("2 windows a step", "1 windows a step", "windows of (32, 32)")
+    ]
