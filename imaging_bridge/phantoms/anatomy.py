@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from halsted.imaging_bridge.errors import HalstedError
+from halsted.imaging_bridge.phantoms.chance import chance
 from halsted.imaging_bridge.phantoms.shapes import Point, Poly, Section, as_point
 
 # The torso in which organs are laid out before they are scaled: half-width and half-depth of the
@@ -94,7 +95,7 @@ class Body:
 
     def rng(self, purpose: str) -> np.random.Generator:
         """The same generator of details for the same body and purpose."""
-        return np.random.default_rng([self.detail_seed, *purpose.encode()])
+        return chance(self.detail_seed, purpose)
 
 
 @dataclass(frozen=True)

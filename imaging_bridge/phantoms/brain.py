@@ -27,6 +27,8 @@ from halsted.imaging_bridge.phantoms.brain_tumour import (
     paint_glioma,
     tumour_distance,
 )
+from halsted.imaging_bridge.phantoms.chance import chance
+from halsted.imaging_bridge.phantoms.grids import grid_affine
 from halsted.imaging_bridge.phantoms.scanner import (
     MrScanner,
     draw_mr_scanner,
@@ -84,7 +86,7 @@ class Brain:
 
     def rng(self, purpose: str) -> np.random.Generator:
         """The same generator of details for the same seed and purpose."""
-        return np.random.default_rng([self.seed, *purpose.encode()])
+        return chance(self.seed, purpose)
 
 
 def brain(seed: int) -> Patient:
@@ -96,13 +98,16 @@ def brain(seed: int) -> Patient:
 
     Args:
         seed: Not negative.
+
+    Raises:
+        HalstedError: the seed is negative.
     """
     return build(draw_brain(seed))
 
 
 def draw_brain(seed: int) -> Brain:
     """The record of a seed."""
-    rng = np.random.default_rng([seed, *b"brain"])
+    rng = chance(seed, "brain")
     head = draw_head(rng)
     return Brain(
         head=head,
@@ -247,7 +252,4 @@ def _grid(
         * spacing
         for low, high in spans
     )
-    affine = np.eye(4)
-    affine[:3, :3] = np.eye(3)[:, ::-1] * spacing
-    affine[:3, 3] = [axis[0] for axis in axes]
-    return axes, affine
+    return axes, grid_affine(axes, spacing)

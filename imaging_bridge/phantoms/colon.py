@@ -1,24 +1,31 @@
 """A phantom of a colon for CT colonography, and endoscopic pictures from inside it.
 
 The patient lies on the back; the bowel is cleansed and blown up with carbon dioxide, and at times
-a little tagged fluid stays behind. CT and pictures of one seed are of the same anatomy.
+a little tagged fluid stays behind. The scanner is drawn. CT and pictures of one seed are of the
+same anatomy.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from halsted.imaging_bridge.errors import HalstedError
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.patient import Patient
 from halsted.imaging_bridge.phantoms.canvas import Canvas, Core, Part
+from halsted.imaging_bridge.phantoms.chance import chance
 from halsted.imaging_bridge.phantoms.colon_anatomy import Colon, draw_colon
 from halsted.imaging_bridge.phantoms.colon_field import WALL, fill
 from halsted.imaging_bridge.phantoms.endoscopy import draw_view, look, photograph
-from halsted.imaging_bridge.phantoms.grids import blurred_noise
+from halsted.imaging_bridge.phantoms.grids import grid_affine
+from halsted.imaging_bridge.phantoms.kinds import MOST_FRAMES
 from halsted.imaging_bridge.phantoms.lesion import lump
+from halsted.imaging_bridge.phantoms.scanner import CtScanner, draw_ct_scanner, scan_ct
 from halsted.imaging_bridge.phantoms.shapes import Offset, Section, Union, tube
-from halsted.imaging_bridge.phantoms.textures import as_volumes, chance, picture_affine
+from halsted.imaging_bridge.phantoms.textures import as_volumes, picture_affine
 from halsted.imaging_bridge.phantoms.tissue import hu
 from halsted.imaging_bridge.phantoms.waves import draw_waves
 from halsted.imaging_bridge.volume import Volume
@@ -26,40 +33,56 @@ from halsted.imaging_bridge.volume import Volume
 STRUCTURES = ("body", "colon_wall", "colon_lumen", "polyp")
 VALUES = {name: value for value, name in enumerate(STRUCTURES, start=1)}
 
-SPACING_MM = 2.0
-_WALL_HU = 45.0  # typical, without contrast medium
+_SPACING_MM = (1.6, 2.3)
+WALL_HU = 45.0  # typical, without contrast medium; folds and polyps are made of the same
 _MARGIN_MM = 16.0
 _LEAST_BRIGHTNESS = 45
 _LEAST_PIXELS = 150  # fewer of a polyp, such as far off in the dark, nobody would outline
 _REACH_MM = 46.0  # beyond the widest calibre with its wall
 
 
-def colon(seed: int, spacing_mm: float = SPACING_MM) -> Patient:
+def colon(seed: int) -> Patient:
     """The abdomen of a seed with its colon blown up, as a CT without contrast medium.
 
     Args:
         seed: Not negative.
-        spacing_mm: Of the cubic voxels.
 
     Returns:
-        ``ct`` (HU, float32, whole numbers) with the labels ``body``, ``colon_wall``,
-        ``colon_lumen`` and ``polyp``; the facts name the polyps' classes of Paris.
+        ``ct`` (HU, float32, whole numbers), pixels of 1.6 to 2.3 mm in slices of up to 5 mm, with
+        the labels ``body``, ``colon_wall``, ``colon_lumen`` and ``polyp``. The facts name the
+        polyps' classes of Paris, also of one so small that it is lost between thick slices.
+
+    Raises:
+        HalstedError: the seed is negative.
+    """
+    anatomy = draw_colon(chance(seed, "colon"))
+    rng = chance(seed, "scanner")
+    painted = perfect(seed, float(rng.uniform(*_SPACING_MM)))
+    ct, labels = scan_ct(*painted, _without_contrast(draw_ct_scanner(rng)), chance(seed, "noise"))
+    return Patient(
+        {"ct": ct},
+        LabelMap(labels.voxels, labels.affine, VALUES, labels.provenance),
+        kind="phantom",
+        facts={"phantom": "colon", "seed": str(seed), "polyps": " ".join(anatomy.paris)},
+    )
+
+
+def perfect(seed: int, spacing_mm: float) -> tuple[Volume, LabelMap]:
+    """The CT, HU, and labels of a seed before any scanner, in cubic voxels.
 
     Raises:
         HalstedError: the seed is negative.
     """
     anatomy = draw_colon(chance(seed, "colon"))
     rng = chance(seed, "abdomen")
-    canvas, affine, first = _abdomen(rng, anatomy, spacing_mm)
-    _paint(rng, canvas, anatomy, first, spacing_mm)
-    noise = blurred_noise(chance(seed, "noise"), canvas.hu.shape, rng.uniform(10.0, 30.0))
-    voxels = np.rint(np.clip(canvas.hu + noise, -1024.0, 3071.0))
-    return Patient(
-        {"ct": Volume(voxels, affine, "CT", "HU")},
-        LabelMap(canvas.labels, affine, VALUES, "generated"),
-        kind="phantom",
-        facts={"phantom": "colon", "seed": str(seed), "polyps": " ".join(anatomy.paris)},
-    )
+    canvas, affine = _abdomen(rng, anatomy, spacing_mm)
+    _paint(rng, canvas, anatomy, affine[:3, 3], spacing_mm)
+    labels = LabelMap(canvas.labels, affine, VALUES, "generated")
+    return Volume(canvas.hu, affine, "CT", "HU"), labels
+
+
+def _without_contrast(scanner: CtScanner) -> CtScanner:
+    return replace(scanner, vessel_hu=0.0, organ_hu=0.0)
 
 
 def frames(seed: int, count: int) -> list[Patient]:
@@ -67,13 +90,21 @@ def frames(seed: int, count: int) -> list[Patient]:
 
     A polyp is labelled that a reader could see: large enough, and mostly in the light.
 
+    Args:
+        seed: Not negative.
+        count: Up to `MOST_FRAMES`; the first are the same for any count.
+
     Returns:
         `count` patients of one picture each: ``red``, ``green`` and ``blue`` (uint8) of shape
         (1, 256, 256); labels: ``polyp``, of which about one picture in five shows none.
 
     Raises:
-        HalstedError: the seed is negative.
+        HalstedError: the seed is negative, or so many are not made.
     """
+    if not 0 <= count <= MOST_FRAMES:
+        raise HalstedError(
+            f"{count} pictures of a colon were asked for; ask for up to {MOST_FRAMES} at a time"
+        )
     anatomy = draw_colon(chance(seed, "colon"))
     return [_frame(seed, anatomy, number) for number in range(count)]
 
@@ -95,8 +126,8 @@ def _frame(seed: int, anatomy: Colon, number: int) -> Patient:
 
 def _abdomen(
     rng: np.random.Generator, anatomy: Colon, spacing_mm: float
-) -> tuple[Canvas, NDArray[np.float64], NDArray[np.float64]]:
-    """Body wall, spine and small bowel; the affine from (z, y, x); the first voxel's centre."""
+) -> tuple[Canvas, NDArray[np.float64]]:
+    """Body wall, spine and small bowel; the affine from (z, y, x)."""
     low = anatomy.lumen.centre.min(axis=0) - 40.0
     high = anatomy.lumen.centre.max(axis=0) + 40.0
     muscle, fat = rng.uniform(8.0, 13.0), rng.uniform(10.0, 40.0)
@@ -111,10 +142,7 @@ def _abdomen(
     canvas.paint(Part("body", Offset(cavity, muscle), 55.0, Core(muscle, hu("fat")), gentle=True))
     for part in _inner_parts(rng, low, high):
         canvas.paint(part)
-    affine = np.eye(4)
-    affine[:3, :3] = np.eye(3)[:, ::-1] * spacing_mm
-    affine[:3, 3] = starts
-    return canvas, affine, starts
+    return canvas, grid_affine(axes, spacing_mm)
 
 
 def _inner_parts(
@@ -144,14 +172,15 @@ def _paint(
     spacing_mm: float,
 ) -> None:
     """Put wall, polyps, gas and residual fluid into the abdomen."""
-    gaps, what = fill(anatomy.lumen, anatomy.polyps, first, spacing_mm, _REACH_MM, canvas.hu.shape)
+    lumen, polyps, shape = anatomy.lumen, anatomy.polyps, canvas.hu.shape
+    gaps, inside, what = fill(lumen, polyps, first, spacing_mm, _REACH_MM, shape)
     thick = rng.uniform(1.6, 3.0)
-    wall = np.clip(0.5 + (gaps + thick) / spacing_mm, 0.0, 1.0)
+    tissue = np.clip(0.5 + (inside + thick) / spacing_mm, 0.0, 1.0)
     gas = np.clip(0.5 + gaps / spacing_mm, 0.0, 1.0)
-    canvas.hu += wall * (_WALL_HU - canvas.hu)
+    canvas.hu += tissue * (WALL_HU - canvas.hu)
     canvas.hu += gas * (_content(rng, canvas.hu.shape, anatomy, first, spacing_mm) - canvas.hu)
-    canvas.labels[gaps > -max(thick, spacing_mm)] = VALUES["colon_wall"]
-    canvas.labels[(gaps < 0.0) & (gaps > -_REACH_MM) & (what != WALL)] = VALUES["polyp"]
+    canvas.labels[inside > -max(thick, spacing_mm)] = VALUES["colon_wall"]
+    canvas.labels[(inside > -thick) & (what != WALL)] = VALUES["polyp"]
     canvas.labels[gaps > 0.0] = VALUES["colon_lumen"]
 
 

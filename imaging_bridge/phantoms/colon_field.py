@@ -58,12 +58,20 @@ def cylinder(lumen: Lumen, x: float, y: float, z: float, index: int) -> tuple[fl
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def wall_radius(lumen: Lumen, place: float, angle: float) -> float:
-    """Distance of the wall from the centreline, mm, with folds and without polyps."""
+def outline_radius(lumen: Lumen, place: float, angle: float) -> float:
+    """Distance of the wall from the centreline, mm, without folds and polyps."""
     at = min(max(place, 0.0), len(lumen.radius) - 1.001)
     low = int(at)
     radius = lumen.radius[low] + (at - low) * (lumen.radius[low + 1] - lumen.radius[low])
     bands = lumen.corner[0] * (0.5 + 0.5 * math.cos(3.0 * angle + lumen.corner[1]))
+    return float(radius * (1.0 - bands))
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def wall_radius(lumen: Lumen, place: float, angle: float) -> float:
+    """Distance of the wall from the centreline, mm, with folds and without polyps."""
+    at = min(max(place, 0.0), len(lumen.radius) - 1.001)
+    low = int(at)
     folds, lowered, middle = lumen.folds, 0.0, lumen.nearest_fold[low]
     for number in range(max(middle - 1, 0), min(middle + 2, len(lumen.folds))):
         off = (place - folds[number, 0]) / folds[number, 4]
@@ -73,7 +81,7 @@ def wall_radius(lumen: Lumen, place: float, angle: float) -> float:
             if turn < 1.0:
                 span = 1.0 - turn * turn
                 lowered += folds[number, 3] * math.exp(-0.5 * off * off) * span * span
-    return float(radius * (1.0 - bands) - lowered)
+    return float(outline_radius(lumen, place, angle) - lowered)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -180,14 +188,16 @@ def fill(
     spacing: float,
     reach: float,
     shape: tuple[int, int, int],
-) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int16]]:
     """The gap at every voxel (z, y, x) of a grid within `reach` mm of the centreline.
 
     Returns:
-        Gap in mm, -1000 further out; and what is nearest, WALL or a polyp's number.
+        Gap in mm, -1000 further out; how far inside the outline, which has neither folds nor
+        polyps, mm, the same further out; and what is nearest, WALL or a polyp's number.
     """
     near = _nearest(lumen.centre, first, spacing, reach, shape)
     gaps = np.full(shape, -1000.0, np.float32)
+    inside = np.full(shape, -1000.0, np.float32)
     what = np.full(shape, WALL, np.int16)
     for k in range(shape[0]):
         for j in range(shape[1]):
@@ -196,7 +206,9 @@ def fill(
                     x, y = first[0] + i * spacing, first[1] + j * spacing
                     z = first[2] + k * spacing
                     gaps[k, j, i], what[k, j, i] = gap(lumen, polyps, x, y, z, near[k, j, i])
-    return gaps, what
+                    place, angle, apart = cylinder(lumen, x, y, z, near[k, j, i])
+                    inside[k, j, i] = outline_radius(lumen, place, angle) - apart
+    return gaps, inside, what
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -57,7 +57,8 @@ class Scene:
         polyp: Number of the polyp it meets, negative for none.
         far: Distance, mm.
         facing: Cosine between the surface's normal and the way back to the camera.
-        along, around: Where that is along the centreline and around it, or on a polyp, mm.
+        along, around: Where that is along the centreline and around it, mm; on a polyp or a blind
+            end of the lumen, to the right and downwards in the view.
     """
 
     polyp: NDArray[np.int64]
@@ -102,8 +103,10 @@ def look(colon: Colon, view: View) -> Scene:
     shape = (SIZE, SIZE)
     facing = np.clip(-np.einsum("ij,ij->i", normal, rays), 0.0, 1.0)
     on_mucosa = np.stack([places[:, 0], places[:, 1] * np.mean(colon.lumen.radius)])
-    sideways = far * (view.axes[:2] @ rays.T)  # on polyps, as the folds' coordinates tear there
-    along, around = np.where(met >= 0, sideways, on_mucosa).reshape(2, *shape)
+    # On polyps the coordinates of the lumen tear, and at its blind ends they run into one point.
+    is_end = (places[:, 0] <= 0.0) | (places[:, 0] >= len(colon.lumen.centre) - 1)
+    sideways = far * (view.axes[:2] @ rays.T)
+    along, around = np.where((met >= 0) | is_end, sideways, on_mucosa).reshape(2, *shape)
     return Scene(met.reshape(shape), far.reshape(shape), facing.reshape(shape), along, around)
 
 

@@ -1,4 +1,4 @@
-"""Interpolation and noise on voxel grids."""
+"""Place of, interpolation and noise on voxel grids."""
 
 from __future__ import annotations
 
@@ -36,6 +36,19 @@ def refine(values: Array, coarse: Sequence[Coordinates], fine: Sequence[Coordina
         following += first
         values = following
     return values
+
+
+def grid_affine(axes: Sequence[Array], spacing_mm: float) -> NDArray[np.float64]:
+    """The affine from (z, y, x) of a grid along the patient's axes.
+
+    Args:
+        axes: Coordinates x, y and z of the voxel centres, mm.
+        spacing_mm: Distance between them.
+    """
+    affine = np.eye(4)
+    affine[:3, :3] = np.eye(3)[:, ::-1] * spacing_mm
+    affine[:3, 3] = [axis[0] for axis in axes]
+    return affine
 
 
 def blurred_noise(

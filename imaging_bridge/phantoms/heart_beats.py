@@ -6,7 +6,7 @@ cyclical variation of heart rate that comes with apnoea: it slows during one and
 sleep apnoea syndrome. Lancet 1984; 1:126-131). A wave of the electrocardiogram is a Gaussian in the
 phase of the beat, with the angles, heights and widths of McSharry PE, Clifford GD, Tarassenko L,
 Smith LA. A dynamical model for generating synthetic electrocardiogram signals. IEEE Trans Biomed
-Eng 2003; 50:289-294.
+Eng 2003; 50:289-294; the angle of the P wave is that of the authors' later program ECGSYN.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from halsted.imaging_bridge.phantoms.sleep_breathing import (
 ECG_HZ = 100.0
 RR_LIMITS_S = (0.40, 1.90)
 
-# P, Q, R, S and T: angle in degrees, a and b of McSharry et al. 2003, table I.
+# P, Q, R, S and T: angle in degrees, a and b of McSharry et al. 2003, table I; but P is at -60
+# degrees there, and at -70 in ECGSYN.
 _WAVES = np.array(
     [(-70, 1.2, 0.25), (-15, -5.0, 0.1), (0, 30.0, 0.1), (15, -7.5, 0.1), (90, 0.75, 0.4)]
 )

@@ -9,6 +9,12 @@ from types import MappingProxyType
 
 from halsted.imaging_bridge.errors import HalstedError
 from halsted.imaging_bridge.patient import Patient
+from halsted.imaging_bridge.phantoms.chance import check_seed
+
+MOST_FRAMES = 1000
+"""As many endoscopic pictures as are made at a time of one colon."""
+
+_SEEDS = 2**63
 
 
 @dataclass(frozen=True)
@@ -52,17 +58,17 @@ def make_phantom(kind: str, seed: int) -> Patient:
 
     Args:
         kind: One of `KINDS`.
-        seed: Not negative.
+        seed: From 0 to 2 to the power of 63, less one.
 
     Raises:
-        HalstedError: there is no such kind, or the seed is negative.
+        HalstedError: there is no such kind, or the seed is none of these.
     """
     check_phantom(kind, seed)
     return KINDS[kind](seed)
 
 
 def check_phantom(kind: str, seed: int) -> None:
-    """Refuse a kind that does not exist, and a negative seed.
+    """Refuse a kind that does not exist, and a seed that is negative or of more than 63 bits.
 
     Raises:
         HalstedError: it is one of these.
@@ -71,8 +77,12 @@ def check_phantom(kind: str, seed: int) -> None:
         raise HalstedError(
             f"there is no kind of phantom named {kind!r}; choose one of {', '.join(KINDS)}"
         )
-    if seed < 0:
-        raise HalstedError(f"the seed of a phantom is {seed}; pass a whole number from 0 on")
+    check_seed(seed)
+    if seed >= _SEEDS:
+        raise HalstedError(
+            f"the seed of a phantom has {seed.bit_length()} bits, but 63 were expected at most; "
+            f"pass a whole number below {_SEEDS}"
+        )
 
 
 def what_it_gives() -> dict[str, str]:

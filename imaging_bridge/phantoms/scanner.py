@@ -1,9 +1,8 @@
 """What a scanner makes of a perfect image: a slice prescription, blur, shading and noise.
 
 Sampling is apart from applying: `draw_ct_scanner` and `draw_mr_scanner` draw a small record,
-`scan_ct` and `scan_mr` apply it to an image and its labels. The affine stays honest: a structure
-lies at the same LPS place before and after. Ranges are typical of clinical scans; where an
-equation is a published one, it is named at its place.
+`scan_ct`, `mr_image` and `reslice_labels` apply it. The affine stays honest: a structure lies at
+the same LPS place before and after. Ranges are typical of clinical scans; equations name theirs.
 """
 
 from __future__ import annotations
@@ -162,26 +161,15 @@ def scan_ct(
     return _with(seen, hu), reslice_labels(labels, scanner.prescription)
 
 
-def scan_mr(
-    volume: Volume, labels: LabelMap, scanner: MrScanner, rng: np.random.Generator
-) -> tuple[Volume, LabelMap]:
-    """An MR image of a perfect one, and its labels on the new grid.
+def mr_image(volume: Volume, level: float, scanner: MrScanner, rng: np.random.Generator) -> Volume:
+    """An MR image, whole numbers as float32, of a perfect one.
 
     Args:
         volume: Signal, not negative.
-        labels: Structures on the same grid.
+        level: The signal that noise and gain are measured by.
         scanner: What to do.
         rng: Draws the noise.
-
-    Returns:
-        Whole numbers as float32, and the labels by nearest neighbour.
     """
-    level = float(volume.voxels[labels.voxels > 0].mean())
-    return mr_image(volume, level, scanner, rng), reslice_labels(labels, scanner.prescription)
-
-
-def mr_image(volume: Volume, level: float, scanner: MrScanner, rng: np.random.Generator) -> Volume:
-    """The image alone of `scan_mr`; `level` is the signal that the noise is measured by."""
     seen = reslice(volume, scanner.prescription, scanner.blur_mm)
     signal = seen.voxels * bias_field(seen, scanner.bias)
     signal = rician(rng, signal, scanner.noise * level)

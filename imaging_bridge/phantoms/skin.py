@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.patient import Patient
+from halsted.imaging_bridge.phantoms.chance import chance
 from halsted.imaging_bridge.phantoms.skin_lesion import SIZE, draw_lesion
 from halsted.imaging_bridge.phantoms.skin_scores import draw_scores
 from halsted.imaging_bridge.phantoms.textures import (
@@ -24,7 +25,6 @@ from halsted.imaging_bridge.phantoms.textures import (
     as_bytes,
     as_volumes,
     blur,
-    chance,
     cloud,
     mesh,
     picture_affine,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from halsted.imaging_bridge.phantoms.skin_scores import Scores
 from halsted.imaging_bridge.phantoms.textures import Picture, blur, cloud, mesh, ridges, sample
@@ -29,6 +30,7 @@ _PIGMENT: dict[str, tuple[tuple[float, float, float], float]] = {
     "red": ((0.05, 0.40, 0.32), 0.10),
     "white": ((-0.10, -0.06, -0.02), 0.05),
 }
+_LEAST_SHARE = 0.01  # of the lesion where a colour that is scored is the strongest one
 _SMALL_PARTS = ("white", "red", "blue_grey", "black")
 
 
@@ -40,11 +42,13 @@ class Drawn:
         density: (y, x, 3) optical density to add to the skin's.
         mask: Where the lesion is, as a person would outline it.
         depth_mm: How far below the surface the pigment reaches; 0 outside the lesion.
+        colour: Which of the scored colours is the strongest.
     """
 
     density: Picture
     mask: NDArray[np.bool_]
     depth_mm: Picture
+    colour: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +73,17 @@ def draw_lesion(rng: np.random.Generator, scores: Scores) -> Drawn:
     strength = 0.55 + 0.85 * rng.beta(2.0, 2.0)
     density = np.tensordot(weights, colours, 1) * (cover * structure * strength)[..., np.newaxis]
     thick = 1.0 + 2.5 * max(0.0, scores.total - 5.0) * np.clip(1.0 - place.level, 0.0, 1.0)
-    mask = blur(cover, _PEN) > EDGE
+    mask = _outlined(blur(cover, _PEN) > EDGE)
     depth = np.where(mask, np.tensordot(weights, depths, 1) * thick, 0.0)
-    return Drawn(density.astype(np.float32), mask, depth.astype(np.float32))
+    strongest = np.argmax(weights, axis=-1)
+    return Drawn(density.astype(np.float32), mask, depth.astype(np.float32), strongest)
+
+
+def _outlined(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest piece of a mask without holes, as a person draws one line around a lesion."""
+    pieces, _ = ndimage.label(mask)
+    largest = 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
+    return np.asarray(ndimage.binary_fill_holes(pieces == largest), dtype=np.bool_)
 
 
 def _place(rng: np.random.Generator, asymmetry: int) -> _Place:
@@ -134,8 +146,19 @@ def _zones(rng: np.random.Generator, place: _Place, colours: tuple[str, ...]) ->
         elif name in _SMALL_PARTS:
             field = field - 0.35 + 0.5 * (0.6 - place.level)
         fields.append(field)
+    if len(fields) > 1:
+        _raise_the_rare(fields, place.level < 1.0)
     weights = np.exp(3.0 * (np.stack(fields, axis=-1) - np.max(fields, axis=0)[..., np.newaxis]))
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+def _raise_the_rare(fields: list[Picture], lesion: NDArray[np.bool_]) -> None:
+    """Raise the field of a colour that hardly leads anywhere, until it leads in its least share."""
+    for _ in range(2):  # again, as what one colour gains another one loses
+        for number, field in enumerate(fields):
+            others = np.max([one for k, one in enumerate(fields) if k != number], axis=0)
+            short = np.quantile((others - field)[lesion], _LEAST_SHARE)
+            fields[number] = field + np.float32(max(short, 0.0))
 
 
 def _structures(rng: np.random.Generator, place: _Place, found: tuple[str, ...]) -> Picture:

@@ -1,9 +1,14 @@
 """A phantom of a night's sleep: ECG, airflow and oximetry with apnoeas, laid out as Apnea-ECG.
 
 Penzel T, Moody GB, Mark RG, Goldberger AL, Peter JH. The Apnea-ECG database. Computers in
-Cardiology 2000; 27:255-258: one symbol a minute, ``A`` where a minute holds apnoea or hypopnoea,
-else ``N``, and beat times that a program found. Here a minute is ``A`` where such events take at
-least 5 s of it, and in a third of the nights the beats lack some, as such programs overlook them.
+Cardiology 2000; 27:255-258: one symbol a minute, ``A`` or ``N``, and beat times that a program
+found. In a third of the nights the beats lack some, as such programs overlook them.
+
+What ``A`` means is published twice. PhysioNet's page on the annotations says that apnoea was in
+progress at the beginning of the minute; its additional-information.txt says that the minute
+contains apnoea or hypopnoea. The phantom follows the second: by it the set's minutes were counted,
+and it can be judged from the minute's own signals. Events must take at least 5 s of a minute, as
+one that hardly reaches into it leaves no trace there.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ from numpy.typing import NDArray
 
 from halsted.imaging_bridge.errors import HalstedError
 from halsted.imaging_bridge.patient import Patient
+from halsted.imaging_bridge.phantoms.chance import chance
 from halsted.imaging_bridge.phantoms.heart_beats import ECG_HZ, draw_beats, electrocardiogram
 from halsted.imaging_bridge.phantoms.sleep_breathing import (
     SEVERITIES,
@@ -22,8 +28,8 @@ from halsted.imaging_bridge.phantoms.sleep_breathing import (
     draw_events,
     minutes,
     oxygen,
+    severity_of,
 )
-from halsted.imaging_bridge.phantoms.textures import chance
 from halsted.imaging_bridge.signals import Annotations, Recording, Signal
 
 FLOW_HZ = 10.0
@@ -42,7 +48,8 @@ def sleep(seed: int, hours: float | None = None) -> Patient:
     Returns:
         A patient without images, whose recording has the signals ``ECG`` (mV, 100 Hz), ``airflow``
         (1 at rest, 10 Hz) and ``SpO2`` (%, 1 Hz), and the annotations ``qrs`` (beats, ``N``) and
-        ``apn`` (each minute's start, ``A`` or ``N``). The facts tell severity and events an hour.
+        ``apn`` (each minute's start, ``A`` or ``N``). The facts tell the events an hour, and the
+        severity that follows from them.
 
     Raises:
         HalstedError: the seed is negative, or the night is not 0.25 to 12 hours long.
@@ -53,8 +60,8 @@ def sleep(seed: int, hours: float | None = None) -> Patient:
         raise HalstedError(f"a phantom's night of {length:g} hours was asked for; pass 0.25 to 12")
     count = int(length * 60.0)
     duration_s = 60.0 * count
-    severity = str(rng.choice(SEVERITIES))
-    events = draw_events(chance(seed, "events"), severity, duration_s)
+    aim = str(rng.choice(SEVERITIES))
+    events = draw_events(chance(seed, "events"), aim, duration_s)
     breathing = breathe(chance(seed, "breathing"), events, duration_s)
     beats, is_premature = draw_beats(chance(seed, "beats"), events, breathing)
     ecg = electrocardiogram(chance(seed, "ecg"), beats, is_premature, breathing, duration_s)
@@ -73,11 +80,12 @@ def sleep(seed: int, hours: float | None = None) -> Patient:
             60.0 * np.arange(count, dtype=np.float64), minutes(events, count, LEAST_EVENT_S)
         ),
     }
+    per_hour = round(len(events.start_s) * 3600.0 / duration_s, 1)
     facts = {
         "phantom": "sleep",
         "seed": str(seed),
-        "severity": severity,
-        "events_per_hour": f"{len(events.start_s) * 3600.0 / duration_s:.1f}",
+        "severity": severity_of(per_hour),
+        "events_per_hour": f"{per_hour:.1f}",
     }
     return Patient({}, kind="phantom", facts=facts, recording=Recording(signals, noted))
 

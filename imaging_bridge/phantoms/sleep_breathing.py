@@ -16,9 +16,15 @@ Floats = NDArray[np.float64]
 
 GRID_HZ = 4.0
 SEVERITIES = ("none", "mild", "moderate", "severe")
+_LEAST_OF_SEVERITY = (5.0, 15.0, 30.0)  # events an hour from which on it is mild and so on
 _SHARE_OF_NIGHT = {"none": 0.0, "mild": 0.12, "moderate": 0.33, "severe": 0.75}
 _LEAST_S = 10.0
 _CLUSTER_MIN = (4.0, 45.0)
+
+
+def severity_of(events_per_hour: float) -> str:
+    """What the American Academy of Sleep Medicine calls so many events an hour."""
+    return SEVERITIES[int(np.searchsorted(_LEAST_OF_SEVERITY, events_per_hour, side="right"))]
 
 
 class Events(NamedTuple):
@@ -55,7 +61,7 @@ class Breathing(NamedTuple):
 
 
 def draw_events(rng: np.random.Generator, severity: str, duration_s: float) -> Events:
-    """Clusters of events, one every 20 to 90 s, in as much of the night as the severity says."""
+    """Clusters of events, one every 20 to 90 s, in as much of the night as the severity aims at."""
     share = _SHARE_OF_NIGHT[severity]
     at = float(rng.uniform(3.0, 20.0)) * 60.0
     apnoeas = rng.uniform(0.4, 0.95)  # the others are hypopnoeas

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from halsted.imaging_bridge.errors import HalstedError
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.patient import Patient
+from halsted.imaging_bridge.phantoms.chance import chance
 from halsted.imaging_bridge.phantoms.nuclei import Nucleus, draw_nucleus
 from halsted.imaging_bridge.phantoms.slide_tissue import (
     ORGANS,
@@ -30,7 +31,6 @@ from halsted.imaging_bridge.phantoms.textures import (
     as_bytes,
     as_volumes,
     blur,
-    chance,
     cloud,
     picture_affine,
 )

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.patient import Patient
 from halsted.imaging_bridge.phantoms.canvas import Canvas, Core, Part
+from halsted.imaging_bridge.phantoms.chance import chance
+from halsted.imaging_bridge.phantoms.grids import grid_affine
 from halsted.imaging_bridge.phantoms.scanner import CtScanner, draw_ct_scanner, scan_ct
 from halsted.imaging_bridge.phantoms.shapes import (
     Capsule,
@@ -50,10 +52,10 @@ STRUCTURES = (
 )
 VALUES = {name: value for value, name in enumerate(STRUCTURES, start=1)}
 
-# Share of the lordosis at each disc from T12-L1 down. Of healthy adults lying down, the most is at
-# the last two: Asian Spine J 2019, pmc.ncbi.nlm.nih.gov/articles/PMC6680033 (627 volunteers).
+# Share of the lordosis at each disc from T12-L1 down: typical, growing downwards.
 _LORDOSIS = (0.02, 0.06, 0.1, 0.14, 0.28, 0.4)
-# Their mean lordosis from T12 to S1 lying down, and its standard deviation, degrees.
+# Mean and standard deviation from T12 to S1 of 627 healthy volunteers lying down, degrees: Yukawa
+# et al., Asian Spine J 2019;13(4):663-671. (Of theirs, 85 % lies between L4 and S1; here 68 %.)
 LORDOSIS_DEG = (36.8, 13.2)
 
 _HALF_WIDTH_MM, _FRONT_MM = 98.0, -78.0
@@ -102,7 +104,7 @@ class Spine:
 
     def rng(self, purpose: str) -> np.random.Generator:
         """The same generator of details for the same seed and purpose."""
-        return np.random.default_rng([self.seed, *purpose.encode()])
+        return chance(self.seed, purpose)
 
 
 def spine(seed: int) -> Patient:
@@ -110,13 +112,16 @@ def spine(seed: int) -> Patient:
 
     Args:
         seed: Not negative.
+
+    Raises:
+        HalstedError: the seed is negative.
     """
     return build(draw_spine(seed))
 
 
 def draw_spine(seed: int) -> Spine:
     """The record of a seed: dense young spines and worn old ones, straight and bent."""
-    rng = np.random.default_rng([seed, *b"spine"])
+    rng = chance(seed, "spine")
     age = rng.uniform(0.0, 1.0)
     lordosis = float(np.clip(rng.normal(*LORDOSIS_DEG), 15.0, 62.0))
     worn = np.clip(age * rng.uniform(0.0, 1.3, 6) * np.linspace(0.5, 1.2, 6), 0.0, 1.0)
@@ -193,16 +198,7 @@ def place_vertebrae(drawn: Spine) -> Mapping[str, Moved]:
 
 def scaled(drawn: Spine, level: str) -> Size:
     """The size of a vertebra of this spine."""
-    size = SIZES[level]
-    by = drawn.scale
-    return Size(
-        width=by * size.width,
-        depth=by * size.depth,
-        height=by * size.height,
-        canal=size.canal,
-        pedicle=by * size.pedicle,
-        span=by * size.span,
-    )
+    return SIZES[level].scaled(drawn.scale)
 
 
 def _parts(drawn: Spine, frames: Mapping[str, Moved]) -> Iterator[Part]:
@@ -298,7 +294,4 @@ def _grid(
     top = frames[LEVELS[0]].centre[2] + _ABOVE_MM
     spans = ((-_HALF_WIDTH_MM, _HALF_WIDTH_MM), (_FRONT_MM, back + 9.0), (-_BELOW_MM, top))
     axes = tuple(np.arange(low, high + spacing, spacing) for low, high in spans)
-    affine = np.eye(4)
-    affine[:3, :3] = np.eye(3)[:, ::-1] * spacing
-    affine[:3, 3] = [axis[0] for axis in axes]
-    return axes, affine
+    return axes, grid_affine(axes, spacing)

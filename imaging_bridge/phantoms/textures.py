@@ -7,23 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from halsted.imaging_bridge.errors import HalstedError
 from halsted.imaging_bridge.volume import Volume
 
 Picture = NDArray[np.floating[Any]]
 
 _CHANNELS = ("red", "green", "blue")
-
-
-def chance(seed: int, purpose: str) -> np.random.Generator:
-    """The only source of chance for one purpose of one phantom.
-
-    Raises:
-        HalstedError: the seed is negative.
-    """
-    if seed < 0:
-        raise HalstedError(f"the seed of a phantom is {seed}; pass a whole number from 0 on")
-    return np.random.default_rng([seed, *purpose.encode()])
 
 
 def cloud(

@@ -36,13 +36,14 @@ from halsted.imaging_bridge.phantoms.anatomy import (
     Torso,
 )
 from halsted.imaging_bridge.phantoms.canvas import Canvas, Part
+from halsted.imaging_bridge.phantoms.chance import check_seed
 from halsted.imaging_bridge.phantoms.chest import (
     LUNGS,
     great_vessel_parts,
     lung_parts,
     mediastinum_parts,
 )
-from halsted.imaging_bridge.phantoms.grids import blurred_noise
+from halsted.imaging_bridge.phantoms.grids import blurred_noise, grid_affine
 from halsted.imaging_bridge.phantoms.lesion import LUMPINESS, lump, place
 from halsted.imaging_bridge.phantoms.shapes import Bounds, Point, as_point
 from halsted.imaging_bridge.phantoms.tissue import hu
@@ -83,8 +84,7 @@ def phantom(seed: int, lesion_organ: str = "liver", spacing_mm: float = 2.5) -> 
     Raises:
         HalstedError: an argument is out of range.
     """
-    if seed < 0:
-        raise HalstedError(f"the seed of a phantom is {seed}; pass a whole number from 0 on")
+    check_seed(seed)
     anatomy = sample_anatomy(np.random.default_rng(seed), lesion_organ)
     return build(replace(anatomy, seed=int(seed)), spacing_mm)
 
@@ -246,10 +246,7 @@ def grid_around(
         (heights[0] * stretch, heights[1] * stretch),
     )
     axes = tuple(_centres(low, high, spacing) for low, high in spans)
-    affine = np.eye(4)
-    affine[:3, :3] = np.eye(3)[:, ::-1] * spacing
-    affine[:3, 3] = [axis[0] for axis in axes]
-    return axes, affine
+    return axes, grid_affine(axes, spacing)
 
 
 def _centres(low: float, high: float, spacing: float) -> NDArray[np.float64]:

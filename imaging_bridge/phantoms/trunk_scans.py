@@ -23,6 +23,7 @@ from halsted.imaging_bridge.phantoms.breathing import (
     is_still,
 )
 from halsted.imaging_bridge.phantoms.canvas import Canvas
+from halsted.imaging_bridge.phantoms.chance import chance
 from halsted.imaging_bridge.phantoms.scanner import CtScanner, draw_ct_scanner, scan_ct
 from halsted.imaging_bridge.phantoms.thorax_abdomen import (
     VALUES,
@@ -120,11 +121,8 @@ def thorax_phases(seed: int, count: int = 4) -> tuple[Patient, ...]:
 
 
 def _draw(kind: str, seed: int) -> _Scan:
-    if seed < 0:
-        raise HalstedError(f"the seed of a phantom is {seed}; pass a whole number from 0 on")
-
     def rng(purpose: str) -> np.random.Generator:
-        return np.random.default_rng([seed, *f"{kind} {purpose}".encode()])
+        return chance(seed, f"{kind} {purpose}")
 
     body = draw_body(rng("body"))
     lesion = draw_trunk_lesion(rng("lesion"), body, _HOST[kind])

@@ -41,6 +41,11 @@ class Size:
     pedicle: float
     span: float
 
+    def scaled(self, by: float) -> Size:
+        """A larger or smaller vertebra; its canal is as deep, as that hardly grows with it."""
+        width, depth, height = by * self.width, by * self.depth, by * self.height
+        return Size(width, depth, height, self.canal, by * self.pedicle, by * self.span)
+
 
 # Bodies and canals: near the means of Panjabi et al., Spine 1992;17(3):299-306, of adult vertebrae
 # from cadavers. T12, pedicles and transverse processes: typical.

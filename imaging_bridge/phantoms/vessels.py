@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.patient import Patient
 from halsted.imaging_bridge.phantoms.canvas import Canvas, Core, Part
+from halsted.imaging_bridge.phantoms.chance import chance
+from halsted.imaging_bridge.phantoms.grids import grid_affine
 from halsted.imaging_bridge.phantoms.lesion import lump
 from halsted.imaging_bridge.phantoms.scanner import CtScanner, draw_ct_scanner, scan_ct
 from halsted.imaging_bridge.phantoms.shapes import (
@@ -78,7 +80,7 @@ class Vessels:
 
     def rng(self, purpose: str) -> np.random.Generator:
         """The same generator of details for the same seed and purpose."""
-        return np.random.default_rng([self.seed, *purpose.encode()])
+        return chance(self.seed, purpose)
 
 
 def vessels(seed: int) -> Patient:
@@ -86,13 +88,16 @@ def vessels(seed: int) -> Patient:
 
     Args:
         seed: Not negative.
+
+    Raises:
+        HalstedError: the seed is negative.
     """
     return build(draw_vessels(seed))
 
 
 def draw_vessels(seed: int) -> Vessels:
     """The record of a seed; six of ten have an aneurysm."""
-    rng = np.random.default_rng([seed, *b"vessels"])
+    rng = chance(seed, "vessels")
     root = rng.uniform(4.0, 6.5)
     x, y = rng.uniform(-20.0, 20.0), rng.uniform(-25.0, 5.0)
     heading = as_point((rng.normal(0.0, 0.2), rng.normal(0.0, 0.2), 1.0))
@@ -222,7 +227,4 @@ def _grid(
     """Coordinates x, y and z of the voxel centres, mm, and the affine from (z, y, x)."""
     spans = ((-86.0, 86.0), (-72.0, 86.0), (-_HEIGHT_MM, _HEIGHT_MM))
     axes = tuple(np.arange(low, high, drawn.spacing_mm) for low, high in spans)
-    affine = np.eye(4)
-    affine[:3, :3] = np.eye(3)[:, ::-1] * drawn.spacing_mm
-    affine[:3, 3] = [axis[0] for axis in axes]
-    return axes, affine
+    return axes, grid_affine(axes, drawn.spacing_mm)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
 from halsted.imaging_bridge.errors import HalstedError
+from halsted.imaging_bridge.patient import Patient
+from halsted.imaging_bridge.phantoms.brain import brain
+from halsted.imaging_bridge.phantoms.colon import colon
 from halsted.imaging_bridge.phantoms.kinds import KINDS, make_phantom, what_it_gives
+from halsted.imaging_bridge.phantoms.skin import skin
+from halsted.imaging_bridge.phantoms.sleep import sleep
+from halsted.imaging_bridge.phantoms.slide import slide
+from halsted.imaging_bridge.phantoms.spine import spine
+from halsted.imaging_bridge.phantoms.thorax_abdomen import phantom
+from halsted.imaging_bridge.phantoms.trunk_scans import abdomen, thorax
+from halsted.imaging_bridge.phantoms.vessels import vessels
 
 IMAGES = {
     "brain": ["t1c", "t1", "t2", "flair"],
@@ -63,6 +74,14 @@ def test_an_unknown_kind_names_those_that_there_are() -> None:
 def test_a_negative_seed_is_refused() -> None:
     with pytest.raises(HalstedError, match="seed of a phantom is -3"):
         make_phantom("thorax", -3)
+
+
+@pytest.mark.parametrize(
+    "make", [brain, thorax, abdomen, colon, spine, vessels, skin, slide, sleep, phantom]
+)
+def test_every_phantom_refuses_a_negative_seed_itself(make: Callable[[int], Patient]) -> None:
+    with pytest.raises(HalstedError, match="seed of a phantom is -1; pass a whole number"):
+        make(-1)
 
 
 def test_the_list_of_kinds_imports_no_phantom() -> None:

@@ -17,11 +17,11 @@ from halsted.imaging_bridge.phantoms.scanner import (
     correlated_noise,
     draw_ct_scanner,
     draw_mr_scanner,
+    mr_image,
     reslice,
     reslice_labels,
     rician,
     scan_ct,
-    scan_mr,
 )
 from halsted.imaging_bridge.volume import Volume
 
@@ -133,9 +133,8 @@ def test_noise_of_air_is_rayleighs() -> None:
 
 def test_mr_noise_and_gain_are_as_drawn() -> None:
     flat = on_grid(np.full(SHAPE, 0.3, dtype=np.float32))
-    labels = LabelMap(np.ones(SHAPE, dtype=np.uint8), flat.affine, {"white_matter": 1})
     scanner = MrScanner(Prescription(), 0.0, 0.05, (0.0,) * 19, 1000.0)
-    seen, _ = scan_mr(flat, labels, scanner, rng())
+    seen = mr_image(flat, 0.3, scanner, rng())
     assert seen.voxels.mean() == pytest.approx(1000.0, rel=0.01)
     assert seen.voxels.std() == pytest.approx(50.0, rel=0.03)
 

@@ -6,10 +6,12 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from halsted.imaging_bridge.errors import HalstedError
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.patient import Patient
+from halsted.imaging_bridge.phantoms.chance import chance
 from halsted.imaging_bridge.phantoms.skin import skin
 from halsted.imaging_bridge.phantoms.skin_lesion import draw_lesion
 from halsted.imaging_bridge.phantoms.skin_scores import Scores, draw_scores
@@ -106,6 +108,22 @@ def test_lesions_lie_in_the_picture_with_their_pigment_where_the_label_is():
         assert np.abs(np.array([rows.mean(), columns.mean()]) - 128).max() < 64
         depth = patient.images["depth"].voxels
         assert not depth[~mask].any() and (depth[mask] > 0.01).all() and depth.max() < 12.0
+
+
+def test_an_outline_is_one_line():
+    for seed in (1, 14, 26, 31, 62, 135):  # whose pigment is in pieces or has holes
+        lesion = draw_lesion(chance(seed, "lesion"), draw_scores(chance(seed, "scores")))
+        assert ndimage.label(lesion.mask)[1] == 1
+        assert np.array_equal(ndimage.binary_fill_holes(lesion.mask), lesion.mask)
+        assert not lesion.depth_mm[~lesion.mask].any()
+
+
+def test_every_colour_that_is_scored_is_there():
+    for seed in (36, 46, 109, 141, 146, 147):  # in which one hardly comes up by chance
+        scores = draw_scores(chance(seed, "scores"))
+        lesion = draw_lesion(chance(seed, "lesion"), scores)
+        leads = np.bincount(lesion.colour[lesion.mask], minlength=len(scores.colours))
+        assert (leads > 0.005 * lesion.mask.sum()).all()
 
 
 def test_more_colours_and_streaks_make_a_picture_of_more_contrast():

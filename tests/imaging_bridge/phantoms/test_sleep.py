@@ -17,6 +17,7 @@ from halsted.imaging_bridge.phantoms.sleep_breathing import (
     draw_events,
     minutes,
     oxygen,
+    severity_of,
 )
 from halsted.imaging_bridge.signals import Recording
 
@@ -94,7 +95,19 @@ def test_events_come_in_cycles_of_20_to_90_seconds_that_last_at_least_10():
         assert np.mean((within >= 20.0) & (within <= 90.0)) > 0.95
 
 
-def test_severity_is_what_the_index_says():
+def test_the_facts_name_the_severity_of_the_index_that_they_give():
+    # American Academy of Sleep Medicine, Sleep 1999;22:667-689
+    for index, severity in ((4.9, "none"), (5.0, "mild"), (15.0, "moderate"), (30.0, "severe")):
+        assert severity_of(index) == severity
+    nights = [*(night(seed) for seed in SEEDS), sleep(92)]
+    for facts in (one.facts for one in nights):
+        index = float(facts["events_per_hour"])
+        expected = "none" if index < 5 else "mild" if index < 15 else "moderate"
+        assert facts["severity"] == ("severe" if index >= 30 else expected)
+    assert len({one.facts["severity"] for one in nights}) == 4
+
+
+def test_severities_are_aimed_at():
     limits = {"none": (0, 5), "mild": (3, 25), "moderate": (10, 45), "severe": (30, 120)}
     for severity, (least, most) in limits.items():
         found = [

@@ -92,7 +92,7 @@ def test_the_curve_is_the_lordosis_drawn(seed: int) -> None:
 
 
 def test_lordosis_scatters_as_published() -> None:
-    # 36.8 (SD 13.2) degrees lying down, 627 volunteers: PMC6680033; the draws are cut off.
+    # 36.8 (SD 13.2) degrees: Yukawa et al., Asian Spine J 2019;13(4):663-671; draws are cut off.
     drawn = [record(seed).lordosis_deg for seed in range(120)]
     assert np.mean(drawn) == pytest.approx(36.8, abs=3.5)
     assert np.std(drawn) == pytest.approx(12.0, abs=2.5)
