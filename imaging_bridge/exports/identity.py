@@ -25,14 +25,18 @@ class SeededIdentity:
     """What an object that no scanner made is called, and when it says that it was made.
 
     Attributes:
-        text: All that UIDs and dates are derived from, e.g. ``thorax 7``.
+        text: Of the study: what its UIDs and its dates are derived from, e.g. ``thorax 7``.
+        series: What the object belongs to, where a study has several of its kind: its UIDs are
+            derived from this too, its dates are not.
     """
 
     text: str
+    series: str = ""
 
     def uid(self, *parts: object) -> str:
         """The UID of a part: 2.25 and 128 bits of a hash, after PS3.5, B.2."""
-        digest = hashlib.sha256("\n".join((self.text, *map(str, parts))).encode()).digest()
+        whose = (self.text, self.series) if self.series else (self.text,)
+        digest = hashlib.sha256("\n".join((*whose, *map(str, parts))).encode()).digest()
         return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
     @cached_property

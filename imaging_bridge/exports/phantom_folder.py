@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from halsted.imaging_bridge.patient import Patient
 from halsted.imaging_bridge.phantoms.kinds import check_phantom, make_phantom
 
 _UM = 1000.0
+_FIRST_SEG = 100  # what is added to a scan's SeriesNumber for that of its structures
 
 
 def write_phantom(
@@ -76,8 +78,8 @@ def _check_options(kind: str, phases: int | None, frames: int | None) -> None:
                 f"a phantom of kind {kind!r} has no {option}, which only {only!r} has; leave the "
                 "option out"
             )
-        if given is not None and given < 1:
-            raise HalstedError(f"{given} {option} were asked for; ask for 1 or more")
+    if frames is not None and frames < 1:
+        raise HalstedError(f"{frames} frames were asked for; ask for 1 or more")
 
 
 def _check_free(out: Path) -> None:
@@ -103,9 +105,12 @@ def _write_ct(
     names = SeriesNames(person, f"{name} {image}", identity, part, number)
     write_series(patient.image, folder / image, names)
     source = read_source(find_series(folder / image))
-    of_structures = SeededIdentity(f"phantom {study or name} {part}")
     write_seg(
-        along_normal(_labels(patient)), source, folder / "structures.dcm", identity=of_structures
+        along_normal(_labels(patient)),
+        source,
+        folder / "structures.dcm",
+        identity=replace(identity, series=part),
+        number=_FIRST_SEG + number,
     )
 
 
@@ -175,8 +180,9 @@ def _write_about(patient: Patient, kind: str, seed: int, folder: Path) -> None:
         "what": "a phantom: made by a program, with generated truth; of no person",
         "kind": kind,
         "seed": seed,
-        "facts": dict(patient.facts),
+        "facts": {name: fact for name, fact in patient.facts.items() if name != "phase"},
         "images": {name: [one.modality, one.unit] for name, one in patient.images.items()},
+        "spacing_mm": list(patient.image.spacing) if patient.images else None,
     }
     write_text(folder / "phantom.json", json.dumps(about, indent=1) + "\n")
 

@@ -17,6 +17,7 @@ from halsted.imaging_bridge.formats.extras import extra
 from halsted.imaging_bridge.labels import LabelMap
 from halsted.imaging_bridge.volume import Volume
 
+_INCH_MM = 25.4
 _COLOURS = ("red", "green", "blue")
 _INSTANCE = re.compile(r"(?P<kind>.+)_\d+")
 
@@ -33,7 +34,7 @@ def write_picture(images: Mapping[str, Volume], path: Path) -> Path:
             f"a picture has red, green and blue of 8 bits, but this one has {', '.join(images)}; "
             "pass a colour picture"
         )
-    return write_pixels(np.stack(channels, axis=-1), path)
+    return write_pixels(np.stack(channels, axis=-1), path, next(iter(images.values())))
 
 
 def write_mask(mask: NDArray[np.bool_], path: Path) -> Path:
@@ -64,8 +65,13 @@ def write_instances(labels: LabelMap, path: Path) -> list[Path]:
     ]
 
 
-def write_pixels(pixels: NDArray[Any], path: Path) -> Path:
+def write_pixels(pixels: NDArray[Any], path: Path, grid: Volume | None = None) -> Path:
     """Write uint8 (y, x) or (y, x, 3), or uint16 (y, x).
+
+    Args:
+        pixels: What to write.
+        path: File to write.
+        grid: Where given, the size of its pixels is written too, if it is known.
 
     Raises:
         OutputError: the file cannot be written.
@@ -74,4 +80,7 @@ def write_pixels(pixels: NDArray[Any], path: Path) -> Path:
         from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(pixels))
-    return write_whole(path, lambda temporary: picture.save(temporary, format="PNG"))
+    told = {}
+    if grid is not None and grid.spacing_known:
+        told["dpi"] = tuple((_INCH_MM / grid.spacing[:0:-1]).tolist())
+    return write_whole(path, lambda temporary: picture.save(temporary, format="PNG", **told))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,17 @@ from halsted.imaging_bridge.signals import Annotations, Recording, Signal
 
 _FULL_SCALE = 32000  # of the 16 bits; the lowest number means that there is no sample
 _MISSING = -32768
+_USUAL_HZ = 100.0
 
 
 def write_wfdb(recording: Recording, folder: Path, name: str) -> list[Path]:
-    """Write ``NAME.hea``, ``NAME.dat`` and a file for each kind of annotation.
+    """Write the record ``NAME`` and, for signals of lower rates, ``NAMEr`` beside it.
 
-    Samples are stored in 16 bits over the range of their signal. All signals' rates must be
-    multiples of the slowest one's. The header tells no date.
+    As in Apnea-ECG: the signals of the highest rate are in ``NAME``, with a file for each kind of
+    annotation; slower ones, such as respiration, are in ``NAMEr``, where each sample of the slowest
+    stands as often as the rate of the others asks for. So each record has one rate, because
+    readers of records with several average all signals down to the lowest. Samples are stored in
+    16 bits over the range of their signal. Headers tell no date.
 
     Raises:
         OutputError: the rates do not fit together, or a file cannot be written.
@@ -31,11 +36,13 @@ def write_wfdb(recording: Recording, folder: Path, name: str) -> list[Path]:
         import wfdb
 
     make_folder(folder)
-    frame_hz = min((one.rate_hz for one in recording.signals.values()), default=100.0)
-    tick_hz = max((one.rate_hz for one in recording.signals.values()), default=100.0)
+    tick_hz = _highest(recording.signals)
+    fast = {key: one for key, one in recording.signals.items() if one.rate_hz == tick_hz}
+    slow = {key: one for key, one in recording.signals.items() if key not in fast}
     try:
-        if recording.signals:
-            _record(wfdb, recording, name, frame_hz).wrsamp(write_dir=str(folder), expanded=True)
+        for signals, record in ((fast, name), (slow, f"{name}r")):
+            if signals:
+                _record(wfdb, signals, record).wrsamp(write_dir=str(folder))
         for ending, noted in recording.annotations.items():
             _write_annotations(wfdb, noted, name, ending, tick_hz, folder)
     except OSError as error:
@@ -43,46 +50,50 @@ def write_wfdb(recording: Recording, folder: Path, name: str) -> list[Path]:
             f"cannot write the record {name} to {folder} ({error.strerror}); make room there or "
             "choose another output folder"
         ) from error
-    return sorted(folder.glob(f"{name}.*"))
+    return sorted([*folder.glob(f"{name}.*"), *folder.glob(f"{name}r.*")])
 
 
-def _record(wfdb: Any, recording: Recording, name: str, frame_hz: float) -> Any:
-    signals = list(recording.signals.values())
-    per_frame = [_samples_per_frame(one, frame_hz) for one in signals]
-    frames = min(len(one.samples) // many for one, many in zip(signals, per_frame, strict=True))
-    scales = [_scale(one.samples) for one in signals]
+def _highest(signals: Mapping[str, Signal]) -> float:
+    return max((one.rate_hz for one in signals.values()), default=_USUAL_HZ)
+
+
+def _record(wfdb: Any, signals: Mapping[str, Signal], name: str) -> Any:
+    rate_hz = _highest(signals)
+    held = [np.repeat(one.samples, _times(one, rate_hz)) for one in signals.values()]
+    length = min(len(one) for one in held)
+    scales = [_scale(one) for one in held]
     digital = [
-        _digital(one.samples[: frames * many], gain, baseline)
-        for one, many, (gain, baseline) in zip(signals, per_frame, scales, strict=True)
+        _digital(one[:length], gain, baseline)
+        for one, (gain, baseline) in zip(held, scales, strict=True)
     ]
     record = wfdb.Record(
         record_name=name,
         n_sig=len(signals),
-        fs=frame_hz,
-        sig_len=frames,
-        e_d_signal=digital,
-        samps_per_frame=per_frame,
+        fs=rate_hz,
+        sig_len=length,
+        d_signal=np.stack(digital, axis=1),
         fmt=["16"] * len(signals),
         adc_gain=[gain for gain, _ in scales],
         baseline=[baseline for _, baseline in scales],
-        units=[one.unit for one in signals],
-        sig_name=list(recording.signals),
+        units=[one.unit for one in signals.values()],
+        sig_name=list(signals),
         file_name=[f"{name}.dat"] * len(signals),
         adc_res=[16] * len(signals),
         adc_zero=[0] * len(signals),
         block_size=[0] * len(signals),
     )
     record.init_value = [int(one[0]) for one in digital]
-    record.checksum = [int(one.astype(np.int64).sum()) % 65536 for one in digital]
+    record.checksum = [int(one.sum()) % 65536 for one in digital]
     return record
 
 
-def _samples_per_frame(signal: Signal, frame_hz: float) -> int:
-    many = signal.rate_hz / frame_hz
+def _times(signal: Signal, rate_hz: float) -> int:
+    """How often each sample stands in a record of this rate."""
+    many = rate_hz / signal.rate_hz
     if abs(many - round(many)) > 1e-6:
         raise OutputError(
-            f"a WFDB record's rates are multiples of one another, but these are {frame_hz:g} and "
-            f"{signal.rate_hz:g} Hz; resample the signals first"
+            f"the slower signals of a WFDB record are brought to one rate by repeating samples, "
+            f"but {rate_hz:g} is no multiple of {signal.rate_hz:g} Hz; resample the signals first"
         )
     return round(many)
 

@@ -45,6 +45,7 @@ def write_seg(
     *,
     labelmap: bool = False,
     identity: SeededIdentity | None = None,
+    number: int = 1,
 ) -> Path:
     """Write every structure that has voxels as a segment.
 
@@ -55,6 +56,7 @@ def write_seg(
         labelmap: Write the Label Map Segmentation of DICOM 2024d, which is smaller and which few
             programs read yet, instead of one binary frame a segment and slice.
         identity: Where UIDs and dates come from; None makes new UIDs and takes the time.
+        number: SeriesNumber.
 
     Raises:
         GeometryError: the labels lie on another grid.
@@ -72,6 +74,7 @@ def write_seg(
     try:
         with extra("export"):
             made = _segmentation(labels, names, source, labelmap, identity)
+            made.SeriesNumber = number
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # The text may quote a value of the headers, so only the type is told.
         raise OutputError(

@@ -30,7 +30,8 @@ class SeriesNames:
     """What a series is called.
 
     Attributes:
-        person: PatientName and PatientID, e.g. ``PHANTOM-THORAX-7``.
+        person: PatientID, e.g. ``PHANTOM-THORAX-7``; PatientName is the same with its first word
+            as the family name, ``PHANTOM^THORAX-7``.
         description: SeriesDescription.
         identity: Where UIDs and dates come from; the same study and frame of reference for the
             same one.
@@ -155,7 +156,7 @@ def _named(volume: Volume, number: int, names: SeriesNames) -> FileDataset:
         meta.MediaStorageSOPClassUID,
         meta.MediaStorageSOPInstanceUID,
     )
-    made.PatientName = made.PatientID = names.person
+    made.PatientName, made.PatientID = names.person.replace("-", "^", 1), names.person
     made.PatientBirthDate = made.PatientSex = made.ReferringPhysicianName = ""
     made.PatientIdentityRemoved, made.DeidentificationMethod = "YES", "phantom made by a program"
     made.FrameOfReferenceUID = identity.uid("frame of reference")
@@ -170,7 +171,8 @@ def _named(volume: Volume, number: int, names: SeriesNames) -> FileDataset:
     made.Manufacturer, made.ManufacturerModelName = MANUFACTURER, MODEL
     made.SoftwareVersions = version()
     made.ImageType = ["DERIVED", "SECONDARY", "AXIAL" if volume.modality == "CT" else "OTHER"]
-    made.BurnedInAnnotation, made.PatientPosition, made.Laterality = "NO", "HFS", ""
+    made.BurnedInAnnotation, made.PatientPosition = "NO", "HFS"
+    made.ImageLaterality = "U"  # of no paired part of the body
     return made
 
 

@@ -29,9 +29,9 @@ def read_photograph(
     """Read a picture as one volume a channel, each of shape (1, y, x) and of the stored type.
 
     A picture has no place in the patient: the affine puts its columns along x and its rows along y,
-    in mm where the file states the size of a pixel credibly (Aperio's MPP, OME-XML, or a TIFF
-    resolution finer than any print), else one pixel a millimetre with ``spacing_known`` False.
-    Nothing else that the file says about camera, place or person is taken.
+    in mm where the file states the size of a pixel credibly (Aperio's MPP, OME-XML, or a resolution
+    of a TIFF or PNG finer than any print), else one pixel a millimetre with ``spacing_known``
+    False. Nothing else that the file says about camera, place or person is taken.
 
     Args:
         path: PNG, JPEG or TIFF file of 8 or 16 bits, grey or colour.

@@ -16,6 +16,7 @@ from halsted.imaging_bridge.child_process import Request, size_of
 from halsted.imaging_bridge.errors import ScanError
 from halsted.imaging_bridge.formats.extras import extra
 from halsted.imaging_bridge.formats.quiet import quiet
+from halsted.imaging_bridge.formats.tiff_spacing import unless_print
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,6 +29,7 @@ DECODER = Path(__file__).with_name("decoder_child.py")
 PIXEL_BUDGET_BYTES = 1 << 30
 """Default limit on the decoded size of a picture."""
 
+_INCH_MM = 25.4
 _MODES = {"1": 1, "L": 1, "LA": 2, "P": 4, "I": 4, "I;16": 2, "I;16B": 2, "RGB": 3, "RGBA": 4}
 """Bytes of a decoded pixel, 8-bit or 16-bit grey, by Pillow's name of the layout."""
 # TIFF 6.0, tag Orientation: what brings the stored rows to how the picture is looked at.
@@ -61,7 +63,9 @@ class Pixels:
 
 
 def read_pixels(path: Path, budget_bytes: int) -> Pixels:
-    """Read a PNG or JPEG file. Its resolution, which cameras invent, is not taken.
+    """Read a PNG or JPEG file.
+
+    Of resolutions, which cameras invent, only that of a PNG is taken that is finer than any print.
 
     Raises:
         ScanError: the file is missing, truncated, of another format, in print colours, animated,
@@ -77,6 +81,7 @@ def read_pixels(path: Path, budget_bytes: int) -> Pixels:
             with pillow.open(path, formats=("PNG", "JPEG")) as picture:
                 shape = picture.height, picture.width
                 request = _request(path, picture, budget_bytes, answers)
+                spacing_mm = _stated_spacing(picture)
     except pillow.DecompressionBombError as error:
         raise ScanError(
             f"{path} has more pixels than any PNG or JPEG that is read here; cut it into parts, "
@@ -90,7 +95,10 @@ def read_pixels(path: Path, budget_bytes: int) -> Pixels:
     samples, turned = answers
     if samples.shape[:2] != shape or samples.dtype not in (np.uint8, np.uint16):
         raise unreadable(path)  # it was changed since its header was read
-    return Pixels(upright(without_alpha(path, samples), int(turned)))
+    plain = without_alpha(path, samples)
+    if spacing_mm is None or int(turned) > 1:
+        return Pixels(upright(plain, int(turned)))
+    return Pixels(plain, spacing_mm, is_spacing_known=True)
 
 
 def unreadable(path: Path) -> ScanError:
@@ -170,6 +178,12 @@ def _checked_size(path: Path, picture: Image, budget_bytes: int) -> int:
     wide = 2 * _MODES[picture.mode] if _is_deep(picture) else _MODES[picture.mode]
     check_budget(path, picture.height, picture.width, wide, budget_bytes)
     return picture.height * picture.width * wide
+
+
+def _stated_spacing(picture: Image) -> tuple[float, float] | None:
+    """Millimetres between pixels along (y, x), by the chunk pHYs of a PNG."""
+    across, down = picture.info.get("dpi", (0.0, 0.0)) if picture.format == "PNG" else (0.0, 0.0)
+    return unless_print(_INCH_MM / down, _INCH_MM / across) if min(down, across) > 0 else None
 
 
 def _is_deep(picture: Image) -> bool:

@@ -1,4 +1,4 @@
-"""Size of a pixel of a TIFF picture, where the file says so credibly."""
+"""Size of a pixel of a TIFF or PNG picture, where the file says so credibly."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ def stated_spacing(page: TiffPage) -> tuple[float, float] | None:
     if unit is None or not all(numerator and denominator for numerator, denominator in resolution):
         return None
     down, across = (unit * denominator / numerator for numerator, denominator in resolution)
+    return unless_print(down, across)
+
+
+def unless_print(down: float, across: float) -> tuple[float, float] | None:
+    """A stated size of a pixel, mm, or None where a program may have stated it for a print."""
     return _credible(down, across) if max(down, across) < _FINEST_PRINT_MM else None
 
 

@@ -3,6 +3,8 @@
 Penzel et al. 2000, doi:10.1109/CIC.2000.898505. The 70 nights are of 32 people, and no file tells
 who is who. Nights whose age, sex, height and weight in ``additional-information.txt`` are the same
 count as one person's where that file is there, and so do c05 and c06, parts of one recording.
+Eight nights have respiration and oximetry in a record of their own, NAMEr, which is read with them
+(NAMEer, a header over both, is left out).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from halsted.imaging_bridge.errors import ScanError
 from halsted.imaging_bridge.formats.recordings import read_recording
 from halsted.imaging_bridge.layouts.source import Layout, Source, files_below
 from halsted.imaging_bridge.patient import Patient
+from halsted.imaging_bridge.signals import Recording
 
 _SAME_PERSON = {"c06": "c05"}
 _TABLE = "additional-information.txt"
@@ -27,8 +30,15 @@ def _find(folder: Path) -> list[Source]:
     people = _people(folder)
     return [
         Source(one.stem, people.get(one.stem, one.stem), partial(_read, one))
-        for one in files_below(folder, "*.apn")
+        for one in _nights(folder)
     ]
+
+
+def _nights(folder: Path) -> list[Path]:
+    """Notes of the nights, without those of the same nights' records of respiration."""
+    found = {one.with_suffix(""): one for one in files_below(folder, "*.apn")}
+    again = {one.with_name(one.name + end) for one in found for end in ("r", "er")}
+    return [notes for night, notes in found.items() if night not in again]
 
 
 def _people(folder: Path) -> dict[str, str]:
@@ -49,7 +59,12 @@ def _read(notes: Path) -> Patient:
             f"{notes} has no header {header.name} beside it, which gives its sampling rate; get "
             "the whole record"
         )
-    return Patient({}, recording=read_recording(header))
+    recording, slower = read_recording(header), header.with_stem(f"{header.stem}r")
+    if slower.is_file() and slower.with_suffix(".dat").is_file():
+        signals = {**read_recording(slower).signals, **recording.signals}
+        ordered = {name: signals[name] for name in (*recording.signals, *signals)}
+        recording = Recording(ordered, recording.annotations)
+    return Patient({}, recording=recording)
 
 
 APNEA_ECG = Layout(

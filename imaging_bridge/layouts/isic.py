@@ -9,6 +9,7 @@ doi:10.1038/sdata.2018.161, call AKIEC non-invasive variants of squamous cell ca
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,8 @@ _END = "_segmentation"
 _IMAGES = ("isic_id", "image_id", "image_name", "image")
 _PEOPLE = ("patient_id", "lesion_id")
 _MALIGNANT = {"mel", "melanoma", "bcc", "akiec", "ak", "scc"}
-_OTHERS = {"nv", "bkl", "df", "vasc", "seborrheic_keratosis", "unk"}
+_BENIGN = {"nv", "bkl", "df", "vasc", "seborrheic_keratosis"}
+_UNKNOWN = "unk"
 
 
 def _masks(folder: Path) -> dict[str, Path]:
@@ -43,17 +45,22 @@ def _tables(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Images and what a table tells of them; of a table of anything else, nothing."""
+    rows: list[list[str]] = []
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        # What is asked for is plain ASCII; other columns may be in any encoding.
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            for row in csv.reader(file):
+                rows += [[cell.strip() for cell in row]] if row else []
+    except (OSError, csv.Error) as error:
+        if isinstance(error, csv.Error) and (not rows or _key(rows[0]) is None):
+            return
         raise ScanError(
             f"{path} cannot be read as a table ({type(error).__name__}); get it again"
         ) from error
     if not rows:
         return
-    head = [cell.lower() for cell in rows[0]]
-    key = next((head.index(one) for one in _IMAGES if one in head), None)
+    head, key = [cell.lower() for cell in rows[0]], _key(rows[0])
     if key is None:  # 2016's table has no head
         for row in rows:
             if len(row) == 2 and row[1].lower() in ("benign", "malignant"):
@@ -62,6 +69,12 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     for row in rows[1:]:
         if len(row) == len(head):
             yield Path(row[key]).stem, _told(dict(zip(head, row, strict=True)))
+
+
+def _key(head: list[str]) -> int | None:
+    """The column that names the image."""
+    plain = [cell.lower() for cell in head]
+    return next((plain.index(one) for one in _IMAGES if one in plain), None)
 
 
 def _told(row: Mapping[str, str]) -> dict[str, str]:
@@ -74,26 +87,34 @@ def _told(row: Mapping[str, str]) -> dict[str, str]:
 
 
 def _diagnosis(row: Mapping[str, str]) -> str | None:
+    if row.get(_UNKNOWN, "").startswith("1"):  # 2019's column for what is none of the others
+        return None
     for column in ("benign_malignant", "diagnosis_1"):
         if row.get(column, "").lower() in ("benign", "malignant"):
             return row[column].lower()
     if row.get("dx"):
-        return "malignant" if row["dx"].lower() in _MALIGNANT else "benign"
-    votes = {name: cell for name, cell in row.items() if name in _MALIGNANT | _OTHERS}
+        return _by_name(row["dx"].lower())
     if "target" in row:
-        votes = {"melanoma": row["target"]}
-    if not votes:
-        return None
-    return (
-        "malignant" if any(_is_one(votes[one]) for one in votes if one in _MALIGNANT) else "benign"
-    )
+        return _by_votes({"melanoma": row["target"]})
+    return _by_votes({name: cell for name, cell in row.items() if name in _MALIGNANT | _BENIGN})
 
 
-def _is_one(cell: str) -> bool:
+def _by_name(diagnosis: str) -> str | None:
+    if diagnosis in _MALIGNANT:
+        return "malignant"
+    return "benign" if diagnosis in _BENIGN else None
+
+
+def _by_votes(votes: Mapping[str, str]) -> str | None:
+    """From a 0 or a 1 for each diagnosis; none is 1 where it is one that has no column."""
     try:
-        return float(cell) == 1.0
+        numbers = {name: float(cell) for name, cell in votes.items()}
     except ValueError:
-        return False
+        return None
+    if not numbers or not all(map(math.isfinite, numbers.values())):
+        return None
+    is_malignant = any(numbers[one] == 1.0 for one in numbers.keys() & _MALIGNANT)
+    return "malignant" if is_malignant else "benign"
 
 
 def _find(folder: Path) -> list[Source]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from halsted.imaging_bridge.dicom.series import DicomSeries, find_series
 from halsted.imaging_bridge.errors import ScanError
 from halsted.imaging_bridge.labels import LabelMap
-from halsted.imaging_bridge.layouts.outlines import paint
+from halsted.imaging_bridge.layouts.outlines import coordinate, paint
 from halsted.imaging_bridge.layouts.source import Layout, Source, files_below
 from halsted.imaging_bridge.layouts.xml_files import read_xml
 from halsted.imaging_bridge.patient import Patient
@@ -78,7 +78,7 @@ def _reading(
 ) -> NDArray[np.bool_]:
     """What one reader outlined, (z, y, x)."""
     marked = np.zeros(shape, bool)
-    for instance, is_included, rows, columns in _outlines(reader):
+    for instance, is_included, rows, columns in _outlines(path, reader):
         if instance not in places:
             raise ScanError(
                 f"{path} outlines a nodule on an image that is not in its series ({series.uid}); "
@@ -88,12 +88,18 @@ def _reading(
     return marked
 
 
-def _outlines(reader: Element) -> Iterator[tuple[str, bool, list[float], list[float]]]:
+def _outlines(path: Path, reader: Element) -> Iterator[tuple[str, bool, list[float], list[float]]]:
     """Image, whether it belongs, and rows and columns; what is cut out comes last."""
     regions = reader.findall("./unblindedReadNodule/roi")
     for region in sorted(regions, key=lambda one: _text(one, "inclusion").upper() != "TRUE"):
-        rows = [float(one.text or "nan") for one in region.findall("./edgeMap/yCoord")]
-        columns = [float(one.text or "nan") for one in region.findall("./edgeMap/xCoord")]
+        try:
+            rows = [coordinate(one.text) for one in region.findall("./edgeMap/yCoord")]
+            columns = [coordinate(one.text) for one in region.findall("./edgeMap/xCoord")]
+        except (TypeError, ValueError) as error:
+            raise ScanError(
+                f"{path} has a corner of an outline without xCoord and yCoord in numbers of "
+                "pixels; get the annotations again"
+            ) from error
         if len(rows) >= _FEWEST_POINTS and len(rows) == len(columns):
             is_included = _text(region, "inclusion").upper() == "TRUE"
             yield _text(region, "imageSOP_UID"), is_included, rows, columns

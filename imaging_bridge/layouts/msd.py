@@ -5,7 +5,6 @@ Antonelli et al. 2022, doi:10.1038/s41467-022-30695-9. A 4-D file holds the chan
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -14,7 +13,8 @@ from typing import Any
 
 from halsted.imaging_bridge.errors import ScanError
 from halsted.imaging_bridge.formats.volumes import read_labels, read_volume
-from halsted.imaging_bridge.layouts.source import Layout, Source, as_modality
+from halsted.imaging_bridge.layouts.json_files import read_json
+from halsted.imaging_bridge.layouts.source import Layout, Source, as_modality, is_there
 from halsted.imaging_bridge.patient import Patient
 
 _LIST = "dataset.json"
@@ -29,34 +29,46 @@ _STRUCTURES = {
 
 
 def _find(folder: Path) -> list[Source]:
-    listed = _read_list(folder / _LIST)
-    channels = [str(one) for _, one in sorted(listed["modality"].items(), key=lambda k: int(k[0]))]
-    names = _names(listed["labels"])
+    pairs, channels, names = _read_list(folder / _LIST)
     sources = []
-    for pair in listed["training"]:
-        image, label = (_inside(folder, pair[key]) for key in ("image", "label"))
+    for pair in pairs:
+        image, label = (_inside(folder, text) for text in pair)
         name = image.name.partition(".nii")[0]
-        sources.append(Source(name, name, partial(_read, image, label, tuple(channels), names)))
+        sources.append(Source(name, name, partial(_read, image, label, channels, names)))
     return sources
 
 
-def _read_list(path: Path) -> dict[str, Any]:
+def _read_list(path: Path) -> tuple[list[tuple[str, str]], tuple[str, ...], dict[str, int]]:
+    """Images and labels, channels in their order, and values by our names."""
+    listed = read_json(path)
     try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
-        pairs = all(isinstance(one["image"] + one["label"], str) for one in listed["training"])
-        if not pairs or not listed["modality"] or not listed["labels"]:
+        pairs = [(_text(one["image"]), _text(one["label"])) for one in listed["training"]]
+        modality = {int(number): _text(name) for number, name in listed["modality"].items()}
+        names = _names(listed["labels"])
+        if not modality or not names:
             raise ValueError("empty")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ScanError(
             f"{path} is not the list of a Decathlon task, which has training (image and label), "
-            f"modality and labels ({type(error).__name__}); get the file again"
+            "modality by number and labels with a number each (not regions of several); get the "
+            "file again"
         ) from error
-    return dict(listed)
+    return pairs, tuple(modality[number] for number in sorted(modality)), names
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
 
 
 def _inside(folder: Path, text: str) -> Path:
     path = folder / text
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        is_inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):  # no name of a file, such as one with a NUL
+        is_inside = False
+    if not is_inside:
         raise ScanError(f"{folder / _LIST} names a file outside of its folder; do not use it")
     return path
 
@@ -64,7 +76,7 @@ def _inside(folder: Path, text: str) -> Path:
 def _names(labels: Mapping[str, Any]) -> dict[str, int]:
     """Values by our names, from {value: name} or {name: value}."""
     pairs = [
-        (name, int(value)) if isinstance(value, int) else (str(value), int(name))
+        (name, int(value)) if isinstance(value, int) else (_text(value), int(name))
         for name, value in labels.items()
     ]
     return {_structure(name): value for name, value in pairs if value}
@@ -79,7 +91,7 @@ def _structure(name: str) -> str:
 
 def _read(image: Path, label: Path, channels: tuple[str, ...], names: Mapping[str, int]) -> Patient:
     for path in (image, label):
-        if not path.is_file():
+        if not is_there(path):
             raise ScanError(f"there is no file {path}, which {_LIST} lists; get the whole task")
     modality = "CT" if channels[0].upper() == "CT" else "MR"
     images = {}

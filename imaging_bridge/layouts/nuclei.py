@@ -17,7 +17,7 @@ from halsted.imaging_bridge.errors import ScanError
 from halsted.imaging_bridge.formats.masks import read_instances
 from halsted.imaging_bridge.formats.photographs import read_photograph
 from halsted.imaging_bridge.labels import LabelMap
-from halsted.imaging_bridge.layouts.outlines import paint
+from halsted.imaging_bridge.layouts.outlines import coordinate, paint
 from halsted.imaging_bridge.layouts.source import Layout, Source, files_below
 from halsted.imaging_bridge.layouts.xml_files import read_xml
 from halsted.imaging_bridge.patient import Patient
@@ -105,8 +105,8 @@ def _outlines(notes: Path, root: Element) -> Iterator[tuple[str, list[float], li
         for region in annotation.iter("Region"):
             corners = region.findall("./Vertices/Vertex")
             try:
-                rows = [float(one.attrib["Y"]) for one in corners]
-                columns = [float(one.attrib["X"]) for one in corners]
+                rows = [coordinate(one.attrib["Y"]) for one in corners]
+                columns = [coordinate(one.attrib["X"]) for one in corners]
             except (KeyError, ValueError) as error:
                 raise ScanError(
                     f"{notes} has a corner without X and Y in numbers; get the file again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halsted.imaging_bridge.dicom.contours import fill_even_odd
+
+_FARTHEST = 1e9
+"""Pixels; far outside of any picture, and far from where arithmetic ends."""
+
+
+def coordinate(value: Any) -> float:
+    """A number of pixels, or of radians, as annotation files have it.
+
+    Raises:
+        TypeError: it is no number and no text.
+        ValueError: it is no finite number, or lies outside of any picture.
+    """
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not abs(number) < _FARTHEST:
+        raise ValueError("no place in a picture")
+    return number
 
 
 def paint(
@@ -18,13 +38,11 @@ def paint(
 
     Args:
         plane: Pixels (y, x), changed in place.
-        rows: Of the corners.
+        rows: Of the corners, each a `coordinate`.
         columns: Of the corners; what lies outside of the plane is cut off.
         value: To set.
     """
     corners = np.column_stack([rows, columns]).astype(np.float64)
-    if not np.isfinite(corners).all():
-        raise ValueError("a corner is no number")
     low = np.clip(np.floor(corners.min(axis=0)), 0, plane.shape).astype(int)
     high = np.clip(np.ceil(corners.max(axis=0)) + 1, low, plane.shape).astype(int)
     window = plane[low[0] : high[0], low[1] : high[1]]

@@ -89,6 +89,14 @@ def files_below(folder: Path, *patterns: str) -> list[Path]:
     return sorted(one for one in found if one.is_file() and not one.name.startswith("."))
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def as_modality(volume: Volume, modality: str) -> Volume:
     """The volume, of which the data set says what its file does not."""
     return replace(volume, modality=modality, unit="HU" if modality == "CT" else "1")

@@ -7,7 +7,6 @@ drawn later is there. People and scenes are not told apart, so each picture coun
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -18,12 +17,12 @@ import numpy as np
 from halsted.imaging_bridge.errors import ScanError
 from halsted.imaging_bridge.formats.photographs import read_photograph
 from halsted.imaging_bridge.labels import LabelMap
-from halsted.imaging_bridge.layouts.outlines import ellipse, paint
-from halsted.imaging_bridge.layouts.source import Layout, Source, files_below
+from halsted.imaging_bridge.layouts.json_files import read_json
+from halsted.imaging_bridge.layouts.outlines import coordinate, ellipse, paint
+from halsted.imaging_bridge.layouts.source import Layout, Source, files_below, is_there
 from halsted.imaging_bridge.patient import Patient
 
 _PROJECT = "_via_img_metadata"
-_MOST_BYTES = 256 << 20
 _FEWEST_POINTS = 3
 
 _Region = tuple[str, Mapping[str, Any]]  # class, and attributes of its shape
@@ -33,11 +32,9 @@ def _lists(folder: Path) -> dict[Path, list[Mapping[str, Any]]]:
     """What each annotation file says of its pictures."""
     found = {}
     for path in files_below(folder, "*.json"):
-        if path.stat().st_size > _MOST_BYTES:
-            continue
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            content = read_json(path)
+        except ScanError:
             continue
         if entries := _entries(content):
             found[path] = entries
@@ -78,21 +75,23 @@ def _picture(notes: Path, file: str) -> Path:
             f"{notes} names a picture by a path and not by its name; put the pictures beside it"
         )
     for folder in (notes.parent, notes.parent / "images"):
-        if (folder / file).is_file():
+        if is_there(folder / file):
             return folder / file
     raise ScanError(f"{notes} annotates {file}, which is not beside it; put the pictures there")
 
 
 def _regions(path: Path, entry: Mapping[str, Any]) -> Iterator[_Region]:
     regions = entry["regions"]
-    for region in regions.values() if isinstance(regions, dict) else regions:
-        try:
-            yield _kind(region["region_attributes"]), region["shape_attributes"]
-        except (KeyError, TypeError, AttributeError) as error:
+    listed = list(regions.values()) if isinstance(regions, dict) else regions
+    for region in listed if isinstance(listed, list) else [listed]:
+        told = region if isinstance(region, dict) else {}
+        attributes, shape = told.get("region_attributes"), told.get("shape_attributes")
+        if not isinstance(attributes, dict) or not isinstance(shape, dict):
             raise ScanError(
                 f"{path} has a region of {entry['filename']} without shape or attributes; export "
                 "the annotations again"
-            ) from error
+            )
+        yield _kind(attributes), shape
 
 
 def _kind(attributes: Mapping[str, Any]) -> str:
@@ -126,19 +125,19 @@ def _corners(shape: Mapping[str, Any]) -> tuple[list[float], list[float]]:
     """Rows and columns of a region's outline."""
     name = shape["name"]
     if name in ("polygon", "polyline"):
-        rows, columns = list(shape["all_points_y"]), list(shape["all_points_x"])
+        rows, columns = ([coordinate(one) for one in shape[f"all_points_{axis}"]] for axis in "yx")
         if len(rows) != len(columns) or len(rows) < _FEWEST_POINTS:
             raise ValueError("a polygon has three corners at least")
         return rows, columns
     if name == "rect":
-        top, left = float(shape["y"]), float(shape["x"])
-        bottom, right = top + float(shape["height"]), left + float(shape["width"])
+        top, left, height, width = (coordinate(shape[one]) for one in ("y", "x", "height", "width"))
+        bottom, right = top + height, left + width
         return [top, top, bottom, bottom], [left, right, right, left]
-    centre = float(shape["cy"]), float(shape["cx"])
+    centre = coordinate(shape["cy"]), coordinate(shape["cx"])
     if name == "circle":
-        return ellipse(centre, (float(shape["r"]), float(shape["r"])), 0.0)
-    radii = float(shape["ry"]), float(shape["rx"])
-    return ellipse(centre, radii, float(shape.get("theta", 0.0)))
+        return ellipse(centre, (coordinate(shape["r"]), coordinate(shape["r"])), 0.0)
+    radii = coordinate(shape["ry"]), coordinate(shape["rx"])
+    return ellipse(centre, radii, coordinate(shape.get("theta", 0.0)))
 
 
 VIA = Layout(

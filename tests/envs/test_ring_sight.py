@@ -242,6 +242,26 @@ def test_a_picture_is_taken_at_reset_and_once_after_each_release(follow):
     env.close()
 
 
+def test_a_ring_that_was_pushed_is_seen_again_once_the_jaws_move(bench):
+    bench.reset(seed=0)
+    start = true_ring(bench)
+
+    def go(target: Any, jaw: float, steps: int) -> None:
+        for _ in range(steps):
+            shift = np.clip((target - bench.tool(0)) / 0.006, -1.0, 1.0)
+            bench.step(np.array([*shift, 0.0, jaw], np.float32))
+
+    beside = start + np.array([0.025, 0.0, 0.003 - start[2]])  # the jaws just over the table
+    go(beside + np.array([0.0, 0.0, 0.03]), CLOSED, 40)
+    go(beside, CLOSED, 20)
+    go(beside - np.array([0.04, 0.0, 0.0]), CLOSED, 20)
+    assert bench.world.held[0] is None
+    assert np.linalg.norm(true_ring(bench) - start) > 0.006
+    assert np.linalg.norm(bench.seen_pose[0] - true_ring(bench)) > 0.005
+    go(beside + np.array([0.0, 0.0, 0.03]), OPEN, 20)
+    assert np.linalg.norm(bench.seen_pose[0] - true_ring(bench)) < 0.001
+
+
 def test_a_held_ring_moves_with_the_tool_as_it_was_seen(bench, follow):
     planner = make_planner(RING)
     observation, _ = bench.reset(seed=5)
@@ -268,6 +288,24 @@ def test_nobody_begins_with_a_ring_that_was_missed():
     assert info["ring_missed"]
     assert not info["is_success"]
     assert reward <= -1.0
+    env.close()
+
+
+@pytest.mark.parametrize("reward", ["sparse", "dense"])
+def test_a_ring_that_was_missed_is_at_no_goal(reward):
+    env = RingTransferEnv(reward=reward, segmenter=Labelled(blind))
+    _, info = env.reset(seed=0)
+    scene = {**info["scene"], "goal": [0.0, 0.0, info["scene"]["goal"][2]]}
+    env.reset(options={"scene": scene})
+    observation, reward_given, terminated, _, info = env.step(np.zeros(5, np.float32))
+    goals = observation["achieved_goal"], observation["desired_goal"]
+    assert terminated
+    assert not info["is_success"]
+    assert env.compute_reward(*goals, info) <= -1.0
+    assert info["task_reward"] <= -1.0
+    if reward == "sparse":
+        assert reward_given == env.compute_reward(*goals, info) == info["task_reward"]
+    assert not env.seems_to_have_succeeded()
     env.close()
 
 

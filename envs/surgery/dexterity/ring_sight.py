@@ -45,6 +45,8 @@ _LEVEL_M = 0.002
 """Distance that a tilt of 1 rad counts for: a ring lies flat, unless its pixels say otherwise."""
 _SETTLED_S = 0.3
 """From letting go to the next picture; a fall from where it is carried takes 0.09 s."""
+_NOWHERE_M = (1.0, 1.0, 1.0)
+"""Of a ring that was missed: where neither a goal can be nor anything that is near one."""
 
 
 def ring_picture(
@@ -145,20 +147,21 @@ class RingSight:
 
     A ring on the table lies where it was last seen. A held one moves with the tool, to which it
     keeps the place that it seemed to have when it was gripped. Some time after it was let go, a new
-    picture is taken; where that does not show it, it is taken to lie where it was let go. A ring is
+    picture is taken; where that does not show it, it is taken to lie where it was let go. So is one
+    after the jaws have opened, or closed and hold nothing, as they may have pushed it. A ring is
     round: its heading is 0 when it is seen, and turns with the tool.
 
     Attributes:
-        is_missed: Whether the first picture did not show it; it is then taken to lie in the middle
-            of the table.
+        is_missed: Whether the first picture did not show it; it is then nowhere near the table.
     """
 
     def __init__(self, segmenter: Segmenter) -> None:
         """See by this segmenter."""
         self._segmenter = segmenter
         self.is_missed = False
-        self._position = np.array([0.0, 0.0, RING_WIRE_M])
+        self._position = np.array(_NOWHERE_M)
         self._heading = 0.0
+        self._was_closing = False
         self._in_hand: tuple[Vector, float] | None = None
         self._wait_s: float | None = None
 
@@ -173,15 +176,16 @@ class RingSight:
         Raises:
             EnvironmentOptionError: the segmenter tells nothing of rings.
         """
-        self._in_hand = self._wait_s = None
-        self._position, self._heading = np.array([0.0, 0.0, RING_WIRE_M]), 0.0
+        self._in_hand, self._wait_s, self._was_closing = None, None, False
+        self._position, self._heading = np.array(_NOWHERE_M), 0.0
         self.is_missed = not self._look(env)
 
-    def follow(self, env: InstrumentEnv) -> None:
-        """Go on for one control step."""
+    def follow(self, env: InstrumentEnv, is_closing: bool) -> None:
+        """Go on for one control step, in which the jaws were told to close or to open."""
+        has_turned, self._was_closing = is_closing != self._was_closing, is_closing
         if env.world.held[0] is not None:
             self._carry(env.tool(0), env.heading(0))
-        elif self._in_hand is not None:
+        elif self._in_hand is not None or has_turned:
             self._in_hand, self._wait_s = None, _SETTLED_S
         elif self._wait_s is not None:
             self._wait_s -= env.world.control_period_s

@@ -55,9 +55,10 @@ class RingTransferEnv(InstrumentEnv):
     ## Perception
     `segmenter`: labels ``ring`` (and ``arm``) in ``red``, ``green``, ``blue`` and ``depth``; by
     default the true pose is observed. A picture is taken at reset and 0.3 s after the ring was let
-    go. In between the ring lies where it was last seen, or moves with the tool that holds it. It
-    is round: its heading is 0 when it is seen. The sparse reward pays for the goal that is
-    observed, as `compute_reward` must; the dense one for what is true.
+    go, or the jaws opened or closed on nothing. In between the ring lies where it was last seen, or
+    moves with the tool that holds it. It is round: its heading is 0 when it is seen. The sparse
+    reward pays for the goal that is observed, as `compute_reward` must; the dense one for what is
+    true. A ring that was missed is observed far outside of the workspace.
 
     Actions, observations, rewards, costs and other arguments are those of `InstrumentEnv`.
     """
@@ -129,14 +130,14 @@ class RingTransferEnv(InstrumentEnv):
     def _advance(self, action: Vector) -> Vector:
         costs = super()._advance(action)
         if self._eyes is not None:
-            self._eyes.follow(self)
+            self._eyes.follow(self, is_closing=bool(action[4] < 0.0))
         return costs
 
     def _perceived(self, achieved: Vector) -> Vector:
         return achieved if self._eyes is None else self._eyes.pose[0]
 
     def _sparse_reward(self, observation: Any, info: dict[str, Any]) -> float:
-        if self._eyes is None:
+        if self._eyes is None or self._is_unstable:
             return super()._sparse_reward(observation, info)
         goals = observation["achieved_goal"], observation["desired_goal"]
         return float(self.compute_reward(*goals, info))

@@ -83,7 +83,7 @@ def test_a_constant_volume_is_kept(tmp_path: Path) -> None:
 def test_nobody_and_no_day_but_the_seed_is_told(tmp_path: Path) -> None:
     for path in write_series(volume_of("CT"), tmp_path, NAMES):
         dataset = pydicom.dcmread(path)
-        assert dataset.PatientID == str(dataset.PatientName) == "PHANTOM-TEST-7"
+        assert (dataset.PatientID, str(dataset.PatientName)) == ("PHANTOM-TEST-7", "PHANTOM^TEST-7")
         assert dataset.PatientIdentityRemoved == "YES"
         uids = [one.value for one in dataset.iterall() if one.VR == "UI"]
         made = [uid for uid in uids if not uid.startswith("1.2.840.10008.")]
@@ -98,6 +98,8 @@ def test_dicom_is_valid(tmp_path: Path, validator_errors) -> None:
     for modality in ("CT", "MR"):
         (first, *_) = write_series(volume_of(modality), tmp_path / modality, NAMES)
         assert validator_errors(first) == []
+    (first, *_) = write_series(volume_of("CT"), tmp_path / "again", NAMES)
+    assert validator_errors(first, ("Error", "Abort", "Warning")) == []
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -149,6 +151,12 @@ def test_other_texts_give_other_uids_and_days() -> None:
     assert one.uid("study") == SeededIdentity("a 1").uid("study") != other.uid("study")
     assert one.uid("a", "b") != one.uid("b", "a")
     assert one.moment != other.moment
+
+
+def test_series_of_a_study_have_their_own_uids_and_one_day() -> None:
+    one, other = SeededIdentity("a 1", "series 1"), SeededIdentity("a 1", "series 2")
+    assert len({each.uid("seg") for each in (SeededIdentity("a 1"), one, other)}) == 3
+    assert one.moment == other.moment == SeededIdentity("a 1").moment
 
 
 def test_what_dicom_cannot_hold_is_refused(tmp_path: Path) -> None:

@@ -217,6 +217,34 @@ def endocv(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def polypgen(tmp_path: Path) -> Path:
+    """Two centres, of which one has the name that does not fit its mask's, and a sequence."""
+    folder = tmp_path / "PolypGen2021_MultiCenterData_v3"
+    for place, part, name in (
+        ("data_C1", "C1", "100H0050"),
+        ("data_C3", "C3", "C3_EndoCV2021_00489_"),
+        ("sequenceData/positive/seq1", "seq1", "f_1"),
+        ("sequenceData/positive/seq1", "seq1", "f_2"),
+    ):
+        picture(folder / place / f"images_{part}" / f"{name}.jpg")
+        mask(folder / place / f"masks_{part}" / f"{name.rstrip('_')}_mask.jpg", BOX)
+    picture(folder / "sequenceData/negativeOnly/seq1_neg/f_1.jpg")
+    return folder
+
+
+@pytest.fixture
+def instances(tmp_path: Path) -> Path:
+    folder = tmp_path / "slides"
+    picture(folder / "s.png")
+    numbers = np.zeros(SIZE, np.uint16)
+    numbers[BOX], numbers[12:15, 2:4] = 2, 300
+    Image.fromarray(numbers).save(folder / "s_instances.png")
+    kinds = {"2": "epithelial", "300": "lymphocyte"}
+    (folder / "s_instances.json").write_text(json.dumps(kinds), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
 def dsb2018(tmp_path: Path) -> Path:
     case = tmp_path / "stage1_train" / "00ae65"
     picture(case / "images/00ae65.png")

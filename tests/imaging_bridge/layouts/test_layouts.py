@@ -202,6 +202,41 @@ def test_kvasir_is_of_polyps(kvasir: Path) -> None:
     assert patient.image.modality == "ES"
 
 
+def test_polyps_of_centres_and_sequences(polypgen: Path) -> None:
+    sources = sources_of(polypgen, "polypgen")
+    assert [(one.name, one.person) for one in sources] == [
+        ("C1 100H0050", "C1 100H0050"),
+        ("C3 C3_EndoCV2021_00489_", "C3 C3_EndoCV2021_00489_"),
+        ("seq1 f_1", "seq1"),
+        ("seq1 f_2", "seq1"),
+    ]
+    for source in sources:
+        patient = source.load()
+        assert patient.image.modality == "ES"
+        # A mask of JPEG is sharp to within the pixels of its edge.
+        assert labels_of(patient).mask("polyp").sum() == pytest.approx(42, abs=10)
+    (polypgen / "data_C1/images_C1/100H0050.jpg").unlink()
+    with pytest.raises(ScanError, match="mask of a frame that is not in"):
+        sources_of(polypgen, "polypgen")
+
+
+def test_numbered_instances_have_their_kinds(instances: Path) -> None:
+    (source,) = sources_of(instances, "instances")
+    patient = source.load()
+    assert patient.image.modality == "SM"
+    labels = labels_of(patient)
+    assert {name: int(labels.mask(name).sum()) for name in labels.names} == {
+        "epithelial_2": 42, "lymphocyte_300": 6,
+    }  # fmt: skip
+    for wrong, told in (
+        ('{"2": "epithelial"}', "gives no kind of the instance 300"),
+        ("[]", "kind"),
+    ):
+        (instances / "s_instances.json").write_text(wrong, encoding="utf-8")
+        with pytest.raises(ScanError, match=told):
+            source.load()
+
+
 def test_an_instrument_stays_under_its_glare(endocv: Path) -> None:
     (source,) = sources_of(endocv, "endocv")
     labels = labels_of(source.load())
@@ -238,6 +273,20 @@ def test_nights_with_and_without_signals(apnea_ecg: Path) -> None:
     for recording in (without, with_signal):
         assert recording.annotations["apn"].symbols == ("N", "A", "A", "N")
         assert len(recording.annotations["qrs"].times_s) == 300
+
+
+def test_respiration_belongs_to_its_night(apnea_ecg: Path) -> None:
+    for end in ("r", "er"):  # as the set has them, with the notes again
+        for suffix in ("apn", "hea") if end == "er" else ("apn", "hea", "dat"):
+            whole = (apnea_ecg / f"b01.{suffix}").read_bytes()
+            name = f"b01{end}".encode()
+            again = whole.replace(b"ECG", b"SpO2").replace(b"b01", name)
+            (apnea_ecg / f"b01{end}.{suffix}").write_bytes(again if suffix == "hea" else whole)
+    sources = sources_of(apnea_ecg, "apnea-ecg")
+    assert [one.name for one in sources] == ["a05", "a10", "b01"]
+    recording = sources[2].load().recording
+    assert recording is not None
+    assert list(recording.signals) == ["ECG", "SpO2"]
 
 
 def test_a_night_without_its_header_is_refused(apnea_ecg: Path) -> None:
