@@ -25,8 +25,8 @@ class Segmentation:
         provenance: The segmenter's name and whatever is needed to get the same answer again.
         confidence: (z, y, x) probability of the answer given, in [0, 1], or None.
         margins_mm: By structure, how far its true surface may lie outside the one seen, mm, in as
-            many cases as the segmenter promises; a structure of which it can promise nothing has the
-            largest margin of all. Empty where it promises nothing at all.
+            many cases as the segmenter promises; a structure of which it can promise nothing has
+            the largest margin of all. Empty where it promises nothing at all.
         volume_factors: By structure, by how much its true volume may be larger or smaller.
         outlier_p: How often a case like those that the segmenter was made for is as strange as this
             one, or None where it cannot tell.

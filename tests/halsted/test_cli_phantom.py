@@ -98,9 +98,9 @@ def test_a_ct_is_a_study_with_its_truth(written: Callable[[str], Path]) -> None:
         if mask.any():
             points = truth.to_patient(np.argwhere(mask))
             index = np.rint(labels_of(read).to_index(points)).astype(int)
-            again = labels_of(read).mask(name)
-            assert again[tuple(index.T)].all(), name
-            assert again.sum() == mask.sum(), name
+            found = labels_of(read).mask(name)
+            assert found[tuple(index.T)].all(), name
+            assert found.sum() == mask.sum(), name
 
 
 def test_a_study_tells_one_moment(written: Callable[[str], Path]) -> None:
