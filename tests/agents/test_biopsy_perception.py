@@ -29,6 +29,7 @@ def network(tmp_path_factory):
     trunk = NETWORKS["trunk"]
     coarse = replace(
         trunk, name="coarse", spacing_mm=4.0, patch=(32, 32, 32), batch=6, dropout=0.0,
+        lesion_share=0.4,
         classes={name: text for name, text in trunk.classes.items() if name in _KEPT},
     )  # fmt: skip
 
