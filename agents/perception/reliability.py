@@ -147,7 +147,8 @@ def _summary(
             bound = conformal_quantile(scores, COVERAGE)
             if kind == "volume":
                 bound = math.exp(bound)
-            told[name][structure] = round(bound, 4) if math.isfinite(bound) else None
+            # Rounded up: a bound that is a hair too small does not hold where scores tie.
+            told[name][structure] = math.ceil(bound * 1e4) / 1e4 if math.isfinite(bound) else None
     return told
 
 

@@ -24,9 +24,10 @@ from halsted.agents.perception.conformal import (
     volume_error,
 )
 from halsted.agents.perception.evaluation import evaluate_network
+from halsted.agents.perception.inference import mean_logits, probabilities
 from halsted.agents.perception.reliability import calibrated
 from halsted.agents.perception.segmenter import NetworkSegmenter
-from tests.agents.perception.conftest import disc_example, disc_examples, disc_patient
+from tests.agents.perception.conftest import DISCS, disc_example, disc_examples, disc_patient
 
 
 def _ball(radius: float) -> NDArray[np.bool_]:
@@ -169,3 +170,15 @@ def test_monte_carlo_dropout_doubts_more_and_still_sees(trained_discs):
     still, sampled = (evaluate_network(trained, examples, samples=count) for count in (0, 4))
     assert sampled["classes"]["disc"]["dice"] > 0.8
     assert sampled["honesty_near_boundary"]["raw"] != still["honesty_near_boundary"]["raw"]
+
+
+def test_bounds_hold_where_scores_tie(trained_discs):
+    """Boundary errors are a few numbers only, so that a bound rounded down would hold for none."""
+    trained, _ = trained_discs
+    held_back = disc_examples(300, 40)
+    bound = calibrated(trained, disc_examples(200, 4), held_back).reliability["margins_mm"]["disc"]
+    errors = []
+    for one in held_back:
+        seen = probabilities(DISCS, mean_logits(DISCS, trained.modules(), one.image)).argmax(axis=0)
+        errors.append(boundary_error_mm(seen == 1, np.asarray(one.target) == 1, 1.0))
+    assert np.mean(np.array(errors) <= bound) >= 0.9
