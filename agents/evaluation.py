@@ -87,7 +87,7 @@ def with_perception(scenario: AnyScenario, name: str) -> AnyScenario:
     Raises:
         PolicyError: its environment is not handed any perception.
     """
-    if "perception" not in type(scenario).model_fields or not scenario.sees_by_perception:
+    if not scenario.sees_by_perception:
         raise PolicyError(
             f"perception is not handed to the environment of {scenario.name}; evaluate it without"
         )

@@ -10,9 +10,8 @@ from torch import nn
 from halsted.agents.errors import PerceptionError
 from halsted.agents.perception.apnea import series_of
 from halsted.agents.perception.checkpoint import Trained
-from halsted.agents.perception.conformal import p_value
 from halsted.agents.perception.inference import mean_logits, probabilities
-from halsted.agents.perception.outliers import features_of, outlier_score
+from halsted.agents.perception.outliers import outlier_p
 from halsted.imaging_bridge.detector import Detection
 from halsted.imaging_bridge.signals import Annotations, Recording
 
@@ -49,18 +48,15 @@ class NetworkDetector:
         Raises:
             PerceptionError: the recording has neither beats nor an ECG.
         """
-        network, reliability = self.trained.network, self.trained.reliability
+        network = self.trained.network
+        temperature = float(self.trained.reliability.get("temperature", 1.0))
         series = series_of(recording)
         logits = mean_logits(network, self._modules, series, self.samples)
-        found = probabilities(network, logits, float(reliability.get("temperature", 1.0)))[1]
+        found = probabilities(network, logits, temperature)[1]
         symbols = tuple("A" if value > 0.5 else "N" for value in found.tolist())
         starts = np.arange(0.0, 60.0 * len(symbols), 60.0, dtype=np.float64)
-        outlier = None
-        if "outliers" in reliability:
-            known, length = reliability["outliers"], np.log([float(series.shape[1])])
-            raw = probabilities(network, logits)
-            features = features_of(network, self._modules[0], series, length, raw)
-            outlier = p_value(outlier_score(features, known["yardstick"]), known["scores"])
+        length, raw = np.log([float(series.shape[1])]), probabilities(network, logits)
+        outlier = outlier_p(self.trained, self._modules[0], series, length, raw)
         told = {"detector": network.name, "samples": str(self.samples)}
         return Detection(Annotations(starts, symbols), found, told, outlier)
 

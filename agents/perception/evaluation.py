@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from halsted.agents.perception.checkpoint import Trained
-from halsted.agents.perception.conformal import boundary_error_mm, p_value
 from halsted.agents.perception.examples import Example
 from halsted.agents.perception.inference import mean_logits, probabilities
-from halsted.agents.perception.outliers import STRANGE_BELOW, features_of, outlier_score
-from halsted.agents.perception.reliability import honesty, voxels_near_boundaries
+from halsted.agents.perception.outliers import STRANGE_BELOW, outlier_p
+from halsted.agents.perception.reliability import (
+    boundary_errors_mm,
+    honesty,
+    voxels_near_boundaries,
+)
 from halsted.agents.perception.scores import Score, best_threshold, quality, score_found
 
 FORMAT = "halsted-perception-1"
@@ -82,7 +85,7 @@ def _look(
     samples: int,
     looks: _Looks,
 ) -> None:
-    network, reliability = trained.network, trained.reliability
+    network = trained.network
     start = time.process_time()
     logits = mean_logits(network, modules, example.image, samples)
     looks.inference_cpu_s += time.process_time() - start
@@ -92,11 +95,9 @@ def _look(
     looks.logits.append(rows)
     looks.true.append(true)
     looks.held.append(_margins_held(trained, raw, example))
-    if "outliers" in reliability:
-        known = reliability["outliers"]
-        features = features_of(network, modules[0], example.image, example.geometry, raw)
-        score = outlier_score(features, known["yardstick"])
-        looks.p_values.append(p_value(score, known["scores"]))
+    p = outlier_p(trained, modules[0], example.image, example.geometry, raw)
+    if p is not None:
+        looks.p_values.append(p)
 
 
 def _by_class(
@@ -139,18 +140,13 @@ def _margins_held(
     trained: Trained, found: NDArray[np.float32], example: Example
 ) -> dict[str, bool]:
     """By class that the case has, whether its promised margin held."""
-    network = trained.network
-    if network.task != "segmentation":
+    bounds = trained.reliability.get("margins_mm", {})
+    if trained.network.task != "segmentation" or not bounds:
         return {}
-    seen, true = found.argmax(axis=0), np.asarray(example.target)
-    held = {}
-    for name, bound in trained.reliability.get("margins_mm", {}).items():
-        mask = true == network.values[name]
-        if bound is not None and mask.any():
-            spacing = network.spacing_mm or 1.0
-            error = boundary_error_mm(seen == network.values[name], mask, spacing)
-            held[name] = bool(error <= bound)
-    return held
+    errors = boundary_errors_mm(trained.network, found.argmax(axis=0), np.asarray(example.target))
+    return {
+        name: error <= bounds[name] for name, error in errors.items() if bounds[name] is not None
+    }
 
 
 def _mean(given: Sequence[bool]) -> float:

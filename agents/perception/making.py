@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -179,14 +180,8 @@ def gather(network: Network, request: Request, begin: Begin) -> dict[Split, list
         by_split["calibration"] = []  # promises about people are made on people
     for split, some in mine.items():
         by_split[split] += some
-    total = sum(map(len, by_split.values()))
-    done = begin("reading cases", total)
-    examples: dict[Split, list[Example]] = {}
-    for split, group in by_split.items():
-        examples[split] = []
-        for source in group:
-            examples[split].append(example_of(network, source))
-            done()
+    read = iter(read_examples(network, [one for some in by_split.values() for one in some], begin))
+    examples = {split: list(islice(read, len(group))) for split, group in by_split.items()}
     if not examples["train"] or not examples["validation"]:
         raise PerceptionError(
             f"there are {len(examples['train'])} cases to learn from and "

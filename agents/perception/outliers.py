@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from halsted.agents.perception.checkpoint import Trained
+from halsted.agents.perception.conformal import p_value
 from halsted.agents.perception.inference import entropy
 from halsted.agents.perception.specification import Network
 
@@ -85,6 +87,32 @@ def outlier_score(features: Features, yardstick: Mapping[str, Any]) -> float:
         away = (values - yardstick[group]["mean"]) / yardstick[group]["spread"]
         distances.append(float(np.sqrt(np.mean(away**2))))
     return max(distances)
+
+
+def outlier_p(
+    trained: Trained,
+    module: nn.Module,
+    image: NDArray[np.float32],
+    geometry: NDArray[np.float64],
+    found: NDArray[np.float32],
+) -> float | None:
+    """How often a case like those that a network was calibrated on scores at least as high.
+
+    Args:
+        trained: The network.
+        module: Its first member; see `features_of` for it and the others.
+        image: The case.
+        geometry: Its grid.
+        found: Its probabilities, at temperature 1.
+
+    Returns:
+        None where too few cases calibrated the network to tell.
+    """
+    if "outliers" not in trained.reliability:
+        return None
+    known = trained.reliability["outliers"]
+    features = features_of(trained.network, module, image, geometry, found)
+    return p_value(outlier_score(features, known["yardstick"]), known["scores"])
 
 
 def _deep_features(

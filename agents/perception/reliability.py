@@ -95,13 +95,29 @@ def _look(
     if network.task != "segmentation":
         return _Case(*rows, {}, {}, features)
     true, seen = np.asarray(example.target), found.argmax(axis=0)
-    boundary, volume = {}, {}
-    for name, value in network.values.items():
-        mask = true == value
-        if mask.any():
-            boundary[name] = boundary_error_mm(seen == value, mask, network.spacing_mm or 1.0)
-            volume[name] = volume_error(seen == value, mask)
-    return _Case(*rows, boundary, volume, features)
+    volume = {
+        name: volume_error(seen == value, true == value)
+        for name, value in network.values.items()
+        if (true == value).any()
+    }
+    return _Case(*rows, boundary_errors_mm(network, seen, true), volume, features)
+
+
+def boundary_errors_mm(
+    network: Network, seen: NDArray[np.integer], true: NDArray[np.integer]
+) -> dict[str, float]:
+    """By class that the truth has, how far its surface lies outside what was seen.
+
+    Args:
+        network: What it sees.
+        seen: (z, y, x) or (y, x) classes.
+        true: The same.
+    """
+    return {
+        name: boundary_error_mm(seen == value, true == value, network.spacing_mm or 1.0)
+        for name, value in network.values.items()
+        if (true == value).any()
+    }
 
 
 def voxels_near_boundaries(

@@ -13,11 +13,10 @@ from torch import nn
 
 from halsted.agents.errors import PerceptionError
 from halsted.agents.perception.checkpoint import Trained
-from halsted.agents.perception.conformal import p_value
 from halsted.agents.perception.framing import Framed, frame, geometry_of, onto_original
 from halsted.agents.perception.inference import mean_logits, probabilities
 from halsted.agents.perception.nuclei import find_nuclei
-from halsted.agents.perception.outliers import features_of, outlier_score
+from halsted.agents.perception.outliers import outlier_p
 from halsted.imaging_bridge import LabelMap, Segmentation, Volume
 from halsted.imaging_bridge.cache import cache_key, cached_arrays
 
@@ -122,19 +121,18 @@ class NetworkSegmenter:
         return {name: largest if one is None else one for name, one in margins.items()}
 
     def _look(self, framed: Framed) -> Answer:
-        network, reliability = self.trained.network, self.trained.reliability
-        temperature = float(reliability.get("temperature", 1.0))
+        network = self.trained.network
+        temperature = float(self.trained.reliability.get("temperature", 1.0))
         logits = mean_logits(network, self._modules, framed.array, self.samples)
         raw, found = (probabilities(network, logits, heat) for heat in (1.0, temperature))
         if network.task == "instances":
             answer = self._nuclei(raw, found)
         else:
             answer = self._structures(framed, found)
-        if "outliers" in reliability:
-            geometry = geometry_of(network, framed.original)
-            features = features_of(network, self._modules[0], framed.array, geometry, raw)
-            score = outlier_score(features, reliability["outliers"]["yardstick"])
-            answer["outlier_p"] = np.array(p_value(score, reliability["outliers"]["scores"]))
+        geometry = geometry_of(network, framed.original)
+        p = outlier_p(self.trained, self._modules[0], framed.array, geometry, raw)
+        if p is not None:
+            answer["outlier_p"] = np.array(p)
         return answer
 
     def _structures(self, framed: Framed, found: NDArray[np.float32]) -> Answer:
